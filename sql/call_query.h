@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sql/call_fields.h"
+#include "sql/instant.h"
+
+namespace webhook_calls {
+
+enum class Operator : std::uint8_t { any_of, lt, lte, gt, gte };
+
+using FilterValue = std::variant<std::uint64_t, std::string, Instant>;
+
+/// One condition. Without values (and without or_null) it selects nothing: a number that no column can hold is left out
+/// of `values` by the decoder.
+struct Filter {
+  CallField field;
+  Operator op = Operator::any_of;
+  std::vector<FilterValue> values{};  ///< of the field's ValueType; one at most where op is not any_of
+  bool or_null = false;               ///< any_of: records in which the field is null are selected too
+
+  friend bool operator==(const Filter&, const Filter&) = default;
+};
+
+struct SortKey {
+  CallField field;
+  bool descending = false;
+
+  friend bool operator==(const SortKey&, const SortKey&) = default;
+};
+
+inline constexpr std::uint64_t kMaxPageSize = 1000;
+
+/// What a list request asks of the database, validated.
+struct CallQuery {
+  std::uint64_t webhook_id = 0;
+  FieldSet fields = FieldSet::all_attributes();  ///< attributes to read; id is always read
+  std::vector<Filter> filters{};                 ///< all must hold
+  std::vector<SortKey> sort{};                   ///< no field twice; empty: by id, ascending
+  std::uint64_t page_number = 1;                 ///< from 1; (page_number - 1) * page_size is at most 2^63
+  std::uint64_t page_size = kMaxPageSize;        ///< 1 to kMaxPageSize
+  bool count = false;                            ///< the exact number of selected records is wanted too
+
+  [[nodiscard]] std::uint64_t offset() const { return (page_number - 1) * page_size; }
+  friend bool operator==(const CallQuery&, const CallQuery&) = default;
+};
+
+}  // namespace webhook_calls

@@ -1,0 +1,194 @@
+#include "sql/call_statements.h"
+
+#include <algorithm>
+#include <array>
+
+#include "sql/call_conditions.h"
+#include "sql/overloaded.h"
+
+namespace webhook_calls {
+namespace {
+
+/// Aliases for the sort keys inside a deferred join; no field stands twice in a sort.
+constexpr std::array<Sql, kCallFields.size()> kKeyNames{"k1", "k2", "k3", "k4", "k5", "k6"};
+
+struct Index {
+  Sql name;
+  bool sorted_by_id = false;  ///< within one webhook
+};
+constexpr Index kPrimary{"PRIMARY", true};
+constexpr Index kByCreated{"by_created", false};
+constexpr Index kByCode{"by_code", false};
+
+bool filters_by(const CallQuery& query, CallField field) {
+  return std::ranges::any_of(query.filters, [&](const Filter& filter) { return filter.field == field; });
+}
+
+/// The index that narrows the rows most, by the filters alone; nullptr where they name none.
+const Index* index_of_filters(const CallQuery& query) {
+  if (filters_by(query, CallField::id)) return &kPrimary;
+  if (filters_by(query, CallField::http_code)) return &kByCode;
+  if (filters_by(query, CallField::created_at)) return &kByCreated;
+  return nullptr;
+}
+
+const Index& index_of_page(const CallQuery& query, const std::vector<SortKey>& order) {
+  if (const Index* index = index_of_filters(query)) return *index;
+  if (order.front().field == CallField::created_at) return kByCreated;
+  if (order.front().field == CallField::http_code) return kByCode;
+  return kPrimary;
+}
+
+const Index& index_of_count(const CallQuery& query) {
+  if (const Index* index = index_of_filters(query)) return *index;
+  const bool reads_rows = filters_by(query, CallField::headers) || filters_by(query, CallField::body);
+  return reads_rows ? kPrimary : kByCreated;
+}
+
+/// The sort as SQL needs it: without the webhook's id, which is the same in every row, without keys behind the unique
+/// id, and ending in the id, in the direction of the last key.
+std::vector<SortKey> total_order(const std::vector<SortKey>& sort) {
+  std::vector<SortKey> order;
+  for (const SortKey& key : sort) {
+    if (key.field != CallField::webhook_id) order.push_back(key);
+    if (key.field == CallField::id) return order;
+  }
+  order.push_back({CallField::id, !sort.empty() && sort.back().descending});
+  return order;
+}
+
+/// Texts compare by their first 1024 bytes: a whole 1 MiB body would not fit in MySQL's sort buffer (error 1038).
+void add_sort_value(Statement& statement, CallField field) {
+  const CallFieldRow& row = row_of(field);
+  if (row.type == ValueType::text) {
+    statement.add("LEFT(").add(row.column).add(",1024)");
+  } else {
+    statement.add(row.column);
+  }
+}
+
+void add_direction(Statement& statement, const SortKey& key) {
+  if (key.descending) statement.add(" DESC");
+}
+
+void add_columns(Statement& statement, FieldSet fields, std::uint64_t inline_limit) {
+  statement.add("c.id");
+  if (fields.has(CallField::http_code)) statement.add(",c.http_code");
+  if (fields.has(CallField::created_at)) statement.add(",c.created_at");
+  if (!fields.has_contents()) return;
+  const bool both = fields.has(CallField::headers) && fields.has(CallField::body);
+  const Sql size = both                          ? Sql{"COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)"}
+                   : fields.has(CallField::body) ? Sql{"COALESCE(LENGTH(c.body),0)"}
+                                                 : Sql{"COALESCE(LENGTH(c.headers),0)"};
+  statement.add(",").add(size);
+  for (const CallField field : {CallField::headers, CallField::body}) {
+    if (!fields.has(field)) continue;
+    statement.add(",IF(").add(size).add("<=").bind(inline_limit).add(",").add(row_of(field).column).add(",NULL)");
+  }
+}
+
+void add_limit(Statement& statement, const CallQuery& query) {
+  statement.add(" LIMIT ").bind(query.page_size + 1).add(" OFFSET ").bind(query.offset());
+}
+
+void add_order(Statement& statement, const std::vector<SortKey>& order) {
+  statement.add(" ORDER BY ");
+  for (const SortKey& key : order) {
+    if (&key != &order.front()) statement.add(",");
+    add_sort_value(statement, key.field);
+    add_direction(statement, key);
+  }
+}
+
+void add_source(Statement& statement, const Index& index, const CallQuery& query, const std::string& cutoff) {
+  statement.add(" FROM webhook_calls c FORCE INDEX (").add(index.name).add(")");
+  add_conditions(statement, query, cutoff);
+}
+
+/// Finds, sorts and skips on the ids in a covering index, and reads headers and bodies for the page's ids alone. The
+/// outer ORDER BY names columns of the first table only, so that the few ids are sorted again and not the rows.
+Statement select_deferred(const CallQuery& query, const std::string& cutoff, const Index& index,
+                          const std::vector<SortKey>& order) {
+  Statement statement{"SELECT STRAIGHT_JOIN "};
+  add_columns(statement, query.fields, inline_bytes(query.page_size));
+  statement.add(" FROM (SELECT c.id");
+  for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+    statement.add(",");
+    add_sort_value(statement, order[i].field);
+    statement.add(" AS ").add(kKeyNames.at(i));
+  }
+  add_source(statement, index, query, cutoff);
+  add_order(statement, order);
+  add_limit(statement, query);
+  statement.add(") p JOIN webhook_calls c FORCE INDEX (PRIMARY) ON c.webhook_id=").bind(query.webhook_id);
+  statement.add(" AND c.id=p.id ORDER BY ");
+  for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+    statement.add("p.").add(kKeyNames.at(i));
+    add_direction(statement, order[i]);
+    statement.add(",");
+  }
+  statement.add("p.id");
+  add_direction(statement, order.back());
+  return statement;
+}
+
+}  // namespace
+
+Statement select_access(const Reader& reader, std::uint64_t webhook_id) {
+  constexpr Sql kFromWebhooks{
+      "SELECT w.account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY FROM webhooks w WHERE w.id="};
+  return std::visit(Overloaded{
+                        [&](const TokenHash& hash) {
+                          Statement statement{
+                              "SELECT t.account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY FROM api_tokens t"
+                              " LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id="};
+                          statement.bind(webhook_id).add(" WHERE t.token_hash=UNHEX(").bind(hash.hex);
+                          return statement.add(") AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
+                        },
+                        [&](const Account& account) {
+                          Statement statement{kFromWebhooks};
+                          return statement.bind(webhook_id).add(" AND w.account_id=").bind(account.id);
+                        },
+                        [&](const Anyone&) {
+                          Statement statement{kFromWebhooks};
+                          return statement.bind(webhook_id);
+                        },
+                    },
+                    reader);
+}
+
+Statement select_page(const CallQuery& query, const std::string& cutoff) {
+  const std::vector<SortKey> order = total_order(query.sort);
+  const Index& index = index_of_page(query, order);
+  const bool in_index_order = index.sorted_by_id && order.front().field == CallField::id;
+  if (query.fields.has_contents() && !in_index_order) return select_deferred(query, cutoff, index, order);
+  Statement statement{"SELECT "};
+  add_columns(statement, query.fields, inline_bytes(query.page_size));
+  add_source(statement, index, query, cutoff);
+  add_order(statement, order);
+  add_limit(statement, query);
+  return statement;
+}
+
+Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields, const std::string& cutoff) {
+  Statement statement{"SELECT "};
+  add_columns(statement, fields, inline_bytes(1));
+  add_source(statement, kPrimary, CallQuery{.webhook_id = webhook_id}, cutoff);
+  return statement.add(" AND c.id=").bind(call_id);
+}
+
+Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids) {
+  Statement statement{"SELECT c.id"};
+  if (fields.has(CallField::headers)) statement.add(",c.headers");
+  if (fields.has(CallField::body)) statement.add(",c.body");
+  statement.add(" FROM webhook_calls c FORCE INDEX (PRIMARY) WHERE c.webhook_id=").bind(webhook_id);
+  return statement.add(" AND c.id IN ").bind_list(call_ids);
+}
+
+Statement count_calls(const CallQuery& query, const std::string& cutoff) {
+  Statement statement{"SELECT COUNT(*)"};
+  add_source(statement, index_of_count(query), query, cutoff);
+  return statement;
+}
+
+}  // namespace webhook_calls

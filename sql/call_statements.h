@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "sql/call_query.h"
+#include "sql/statement.h"
+
+/// Every statement that a request can send. Each names its index, because the optimizer picks badly once one webhook
+/// holds millions of rows, and each read asks for `created_at > cutoff`: a record whose 60 days are over is not there,
+/// whether it was purged already or not.
+namespace webhook_calls {
+
+/// The SHA-256 of a bearer token, 64 hexadecimal digits.
+struct TokenHash {
+  std::string hex;
+};
+/// An account that the web server has authenticated.
+struct Account {
+  std::uint64_t id;
+};
+/// Open access: whoever asks may read every webhook.
+struct Anyone {};
+using Reader = std::variant<TokenHash, Account, Anyone>;
+
+/// Contents (headers and body) are read together with the rows of a page while they cannot exceed this many bytes. What
+/// is larger than its record's share follows in portions of kPortionBytes, or a record at a time where one is larger.
+inline constexpr std::uint64_t kInlineBytes = 4U << 20U;
+inline constexpr std::uint64_t kPortionBytes = 1U << 20U;
+
+/// Columns: account id, webhook id, name, url, cutoff. No row: the token is unknown or has expired, or (without a
+/// token) there is no such webhook. A webhook id of NULL: no such webhook in the token's account.
+[[nodiscard]] Statement select_access(const Reader& reader, std::uint64_t webhook_id);
+
+/// One page and, to tell whether another follows, one record more. Columns: id, then those of `query.fields`:
+/// http_code, created_at, and for headers and body the size of both in bytes and then either. A record whose size
+/// exceeds inline_bytes() comes with NULL contents, to be read by select_contents(). `cutoff` is select_access()'s.
+[[nodiscard]] Statement select_page(const CallQuery& query, const std::string& cutoff);
+
+/// One record, in the columns of select_page() for a page of 1.
+[[nodiscard]] Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields,
+                                    const std::string& cutoff);
+
+/// Columns: id, then headers and body as `fields` has them. `call_ids` must not be empty.
+[[nodiscard]] Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids);
+
+/// How many records the filters of `query` select, on all pages.
+[[nodiscard]] Statement count_calls(const CallQuery& query, const std::string& cutoff);
+
+/// The size of contents above which a record of a page of `page_size` is read on its own.
+[[nodiscard]] constexpr std::uint64_t inline_bytes(std::uint64_t page_size) { return kInlineBytes / page_size; }
+
+}  // namespace webhook_calls

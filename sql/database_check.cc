@@ -1,0 +1,82 @@
+#include "sql/database_check.h"
+
+#include <array>
+#include <utility>
+
+#include "sql/call_statements.h"
+
+namespace webhook_calls {
+namespace {
+
+void check_version(MysqlSession& session, DatabaseReport& report) {
+  constexpr std::uint64_t kExpected = WEBHOOK_CALLS_SCHEMA_VERSION;
+  MysqlResult result = session.execute(Statement{"SELECT COALESCE(MAX(version),0) FROM schema_migrations"});
+  const std::uint64_t version = result.next() ? result.number(1) : 0;
+  if (version == kExpected) return;
+  report.faults.push_back("The schema has version " + std::to_string(version) + ", this program needs " +
+                          std::to_string(kExpected) +
+                          (version < kExpected ? ": run scripts/migrate." : ": install the program's newer version."));
+}
+
+void check_reading(MysqlSession& session, DatabaseReport& report) {
+  CallQuery query;
+  query.page_size = 1;
+  const std::string no_cutoff = "9999-12-31 23:59:59.999";
+  const std::array<std::pair<std::string, Statement>, 4> statements{{
+      {"webhooks", select_access(Anyone{}, 0)},
+      {"api_tokens and webhooks", select_access(TokenHash{}, 0)},
+      {"webhook_calls", select_page(query, no_cutoff)},
+      {"webhook_calls", count_calls(query, no_cutoff)},
+  }};
+  for (const auto& [tables, statement] : statements) {
+    try {
+      (void)session.execute(statement);
+    } catch (const DatabaseError& error) {
+      report.faults.push_back("The account cannot read " + tables + " as it needs to: " + error.what());
+    }
+  }
+}
+
+/// Tries, in a transaction that cannot write and for no rows: what is left to refuse it is a missing privilege.
+void check_not_writing(MysqlSession& session, DatabaseReport& report) {
+  constexpr int kColumnAccessDenied = 1143;
+  constexpr int kTableAccessDenied = 1142;
+  for (const Sql attempt : {Sql{"DELETE FROM webhook_calls WHERE FALSE"}, Sql{"DELETE FROM api_tokens WHERE FALSE"},
+                            Sql{"DELETE FROM webhooks WHERE FALSE"}}) {
+    bool denied = false;
+    try {
+      session.begin_snapshot();
+      (void)session.execute(Statement{attempt});
+    } catch (const DatabaseError& error) {
+      denied = error.code() == kTableAccessDenied || error.code() == kColumnAccessDenied;
+    }
+    session.disconnect();
+    if (denied) continue;
+    report.warnings.emplace_back(
+        "The account may write to the database. The workers only read: give them an account "
+        "with the role webhook_calls_reader.");
+    return;
+  }
+}
+
+}  // namespace
+
+DatabaseReport check_database(MysqlSession& session) {
+  DatabaseReport report;
+  try {
+    check_version(session, report);
+  } catch (const DatabaseError& error) {
+    const bool reached = error.kind() == DatabaseError::Kind::failed;
+    report.faults.push_back((reached
+                                 ? "The schema's version cannot be read (run scripts/migrate, and see the grants in "
+                                   "sql/roles.sql): "
+                                 : "The database cannot be reached: ") +
+                            std::string{error.what()});
+    return report;
+  }
+  check_reading(session, report);
+  check_not_writing(session, report);
+  return report;
+}
+
+}  // namespace webhook_calls

@@ -1,0 +1,18 @@
+#include "sql/statement.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace webhook_calls {
+
+Statement& Statement::bind_list(std::span<const BindValue> values) {
+  const std::size_t marks = std::bit_ceil(values.size());
+  for (std::size_t i = 0; i < marks; ++i) {
+    text_ += i == 0 ? '(' : ',';
+    bind(values[std::min(i, values.size() - 1)]);
+  }
+  text_ += ')';
+  return *this;
+}
+
+}  // namespace webhook_calls
