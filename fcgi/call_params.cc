@@ -1,0 +1,206 @@
+#include "fcgi/call_params.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fcgi/filter_params.h"
+#include "fcgi/numbers.h"
+#include "fcgi/text.h"
+
+namespace webhook_calls {
+namespace {
+
+/// `base[member][index]`; what a name lacks is empty (not the same as `[]`, which has an empty text).
+struct ParameterKey {
+  std::string_view base;
+  std::optional<std::string_view> member{};
+  std::optional<std::string_view> index{};
+};
+
+/// Empty for a name with other brackets.
+std::optional<ParameterKey> parse_key(std::string_view name) {
+  ParameterKey key{name.substr(0, name.find('['))};
+  name.remove_prefix(key.base.size());
+  for (auto* part : {&key.member, &key.index}) {
+    if (name.empty()) return key;
+    const auto end = name.find(']');
+    if (name.front() != '[' || end == std::string_view::npos) return std::nullopt;
+    *part = name.substr(1, end - 1);
+    name.remove_prefix(end + 1);
+  }
+  return name.empty() ? std::optional{key} : std::nullopt;
+}
+
+bool is_list_index(const std::optional<std::string_view>& index) {
+  return !index || index->empty() || is_whole_number(*index);
+}
+
+std::optional<bool> parse_bool(std::string_view text) {
+  const auto is_one_of = [&](const auto&... words) { return (equal_ignoring_case(text, words) || ...); };
+  using namespace std::string_view_literals;
+  if (is_one_of("true"sv, "t"sv, "yes"sv, "y"sv, "1"sv)) return true;
+  if (is_one_of("false"sv, "f"sv, "no"sv, "n"sv, "0"sv)) return false;
+  return std::nullopt;
+}
+
+class Decoder {
+ public:
+  Decoder(const Route& route, std::vector<Fault> faults) : is_list_(!route.call_id), faults_(std::move(faults)) {
+    params_.query.webhook_id = route.webhook_id;
+  }
+
+  void decode(const Parameter& parameter) {
+    parameter_ = &parameter;
+    const auto key = parse_key(parameter.name);
+    const bool known = key && (decode_list_parameter(*key) || decode_document_parameter(*key));
+    if (!known) fault(quoted(parameter.name) + " is not a parameter of this endpoint.");
+  }
+
+  CallParams finish() {
+    constexpr std::uint64_t kMaxOffset = std::uint64_t{1} << 63U;
+    const CallQuery& query = params_.query;
+    if (query.page_number - 1 > kMaxOffset / query.page_size) {
+      faults_.push_back({"page[number] is too large: there is no such page.", page_number_name_});
+    }
+    if (!faults_.empty()) throw ApiError(kInvalidParameter, std::move(faults_));
+    params_.query.filters = filters_.take();
+    return std::move(params_);
+  }
+
+ private:
+  void fault(std::string detail) { faults_.push_back({std::move(detail), parameter_->name}); }
+
+  void fault_not(std::string_view rule) { faults_.push_back(must_be(*parameter_, rule)); }
+
+  [[nodiscard]] std::string_view value() const { return parameter_->value ? *parameter_->value : std::string_view{}; }
+
+  void once(std::string_view name) {
+    if (!seen_.emplace(name).second) fault(parameter_->name + " must not be given more than once.");
+  }
+
+  /// Whether the key is one of those that only the list endpoint has.
+  bool decode_list_parameter(const ParameterKey& key) {
+    if (!is_list_) return false;
+    if (key.base == "page" && !key.index && key.member == "number") return decode_page_number(), true;
+    if (key.base == "page" && !key.index && key.member == "size") return decode_page_size(), true;
+    if (key.base == "sort" && !key.member) return decode_sort(), true;
+    if (key.base == "count" && !key.member) return decode_count(), true;
+    if (key.base != "filter" || !key.member || !is_list_index(key.index)) return false;
+    return filters_.decode(*key.member, *parameter_, faults_);
+  }
+
+  bool decode_document_parameter(const ParameterKey& key) {
+    if (key.base == "fields" && (!key.index || key.index->empty())) return decode_fields(key.member), true;
+    const bool plain_or_list = !key.member || (key.member->empty() && !key.index);
+    if ((key.base == "included" || key.base == "include") && plain_or_list) return decode_included(), true;
+    return false;
+  }
+
+  void decode_page_number() {
+    once("page[number]");
+    page_number_name_ = parameter_->name;
+    const auto number = parse_canonical_number(value());
+    if (number && *number >= 1) {
+      params_.query.page_number = *number;
+    } else if (is_whole_number(value()) && value().front() != '0') {
+      fault("page[number] is too large: there is no such page.");
+    } else {
+      fault_not("a whole number from 1");
+    }
+  }
+
+  void decode_page_size() {
+    once("page[size]");
+    const auto size = parse_canonical_number(value());
+    if (size && *size >= 1 && *size <= kMaxPageSize) {
+      params_.query.page_size = *size;
+    } else {
+      fault_not("a whole number from 1 to " + std::to_string(kMaxPageSize));
+    }
+  }
+
+  void decode_count() {
+    once("count");
+    const auto wanted = parse_bool(value());
+    if (!wanted) return fault_not("true or false");
+    params_.query.count = *wanted;
+  }
+
+  void decode_sort() {
+    once("sort");
+    if (value().empty()) return;
+    std::vector<SortKey> keys;
+    for (std::string_view name : split(value(), ',')) {
+      const bool descending = name.starts_with('-');
+      const CallFieldRow* field = find_field(name.substr(descending ? 1 : 0));
+      if (field == nullptr) {
+        fault("sort cannot use " + quoted(name) +
+              ": the fields are id, webhook_id, http_code, headers, body and "
+              "created_at, each with a - before it to descend.");
+      } else if (std::ranges::find(keys, field->field, &SortKey::field) != keys.end()) {
+        fault("sort names " + std::string{field->name} + " more than once.");
+      } else {
+        keys.push_back({field->field, descending});
+      }
+    }
+    params_.query.sort = std::move(keys);
+  }
+
+  void decode_fields(const std::optional<std::string_view>& type) {
+    if (!type || type->empty()) {
+      return fault("fields needs a resource type: fields[" + std::string{kCallType} + "].");
+    }
+    const bool first = seen_.emplace("fields " + std::string{*type}).second;
+    DocumentShape& shape = params_.shape;
+    if (first && *type == kCallType) {
+      params_.query.fields = {};
+      shape.relationships = false;
+    } else if (first && *type == kWebhookType) {
+      shape.webhook_name = shape.webhook_url = false;
+    }
+    for (const std::string_view name : split(value(), ',')) {
+      if (*type == kWebhookType) {
+        shape.webhook_name = shape.webhook_name || name == "name";
+        shape.webhook_url = shape.webhook_url || name == "url";
+      } else if (*type == kCallType) {
+        shape.relationships = shape.relationships || name == "webhook";
+        const CallFieldRow* field = find_field(name);
+        if (field != nullptr && field->attribute) params_.query.fields.insert(field->field);
+      }
+    }
+  }
+
+  void decode_included() {
+    params_.shape.included = true;
+    if (value().empty()) return;
+    for (const std::string_view name : split(value(), ',')) {
+      if (name == "webhook") {
+        params_.shape.included_webhook = true;
+      } else {
+        fault(parameter_->name + " can only be webhook, not " + quoted(name) + ".");
+      }
+    }
+  }
+
+  bool is_list_;
+  std::vector<Fault> faults_;
+  CallParams params_{};
+  const Parameter* parameter_ = nullptr;  ///< the one that is being decoded
+  std::string page_number_name_{};
+  std::set<std::string, std::less<>> seen_{};
+  FilterDecoder filters_{};
+};
+
+}  // namespace
+
+CallParams decode_call_params(const QueryString& query_string, const Route& route) {
+  Decoder decoder{route, query_string.faults};
+  for (const Parameter& parameter : query_string.parameters) decoder.decode(parameter);
+  return decoder.finish();
+}
+
+}  // namespace webhook_calls

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <rapidjson/writer.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "fcgi/json_text.h"
+#include "fcgi/response.h"
+
+namespace webhook_calls {
+
+/// RapidJSON's output stream concept over a string.
+class JsonSink {
+ public:
+  using Ch = char;  // NOLINT(readability-identifier-naming): RapidJSON's name
+  explicit JsonSink(std::string& out) : out_(&out) {}
+  void Put(char c) { out_->push_back(c); }  // NOLINT(readability-identifier-naming)
+  void Flush() {}                           // NOLINT(readability-identifier-naming)
+  [[nodiscard]] std::string& out() { return *out_; }
+
+ private:
+  std::string* out_;
+};
+
+/// Writes compact JSON, the structure by RapidJSON and the texts by append_json_text(), which repairs them to be UTF-8
+/// (RapidJSON would stop in the middle of them) and lets a long one flow on to the client before it is whole.
+class JsonWriter : private rapidjson::Writer<JsonSink> {
+ public:
+  /// `out` or `response` must outlive the writer.
+  explicit JsonWriter(std::string& out) : Writer(sink_), sink_(out) {}
+  explicit JsonWriter(Response& response) : Writer(sink_), sink_(response.body()), response_(&response) {}
+
+  void begin_object() { StartObject(); }
+  void end_object() { EndObject(); }
+  void begin_array() { StartArray(); }
+  void end_array() { EndArray(); }
+  void name(std::string_view text) { this->text(text); }
+  void number(std::uint64_t value) { Uint64(value); }
+  void raw_number(std::string_view digits) { RawValue(digits.data(), digits.size(), rapidjson::kNumberType); }
+  void null() { Null(); }
+
+  void text(std::string_view text) {
+    Prefix(rapidjson::kStringType);
+    sink_.Put('"');
+    while (!text.empty()) {
+      text.remove_prefix(append_json_text(sink_.out(), text));
+      if (response_ != nullptr) response_->flow();
+    }
+    sink_.Put('"');
+  }
+
+  void member(std::string_view name, std::string_view value) {
+    this->name(name);
+    text(value);
+  }
+  void member(std::string_view name, std::uint64_t value) {
+    this->name(name);
+    number(value);
+  }
+
+ private:
+  JsonSink sink_;
+  Response* response_ = nullptr;
+};
+
+}  // namespace webhook_calls

@@ -1,0 +1,179 @@
+#include "fcgi/jsonapi.h"
+
+#include <optional>
+#include <string>
+
+#include "fcgi/links.h"
+
+namespace webhook_calls {
+namespace {
+
+void begin_document(JsonWriter& json) {
+  json.begin_object();
+  json.name("jsonapi");
+  json.begin_object();
+  json.member("version", "1.1");
+  json.end_object();
+}
+
+void write_identity(JsonWriter& json, std::string_view type, std::uint64_t id) {
+  json.member("type", type);
+  json.member("id", std::to_string(id));
+}
+
+void write_optional(JsonWriter& json, std::string_view name, const std::optional<std::string>& text) {
+  json.name(name);
+  if (text) {
+    json.text(*text);
+  } else {
+    json.null();
+  }
+}
+
+void write_attribute(JsonWriter& json, CallField field, const CallRow& row) {
+  const std::string_view name = row_of(field).name;
+  switch (field) {
+    case CallField::id:
+    case CallField::webhook_id:
+      return;  // never attributes
+    case CallField::http_code:
+      json.name(name);
+      return row.http_code ? json.number(*row.http_code) : json.null();
+    case CallField::headers:
+      return write_optional(json, name, row.headers);
+    case CallField::body:
+      return write_optional(json, name, row.body);
+    case CallField::created_at:
+      return json.member(name, row.created_at);
+  }
+}
+
+void write_resource(JsonWriter& json, const CallRequest& request, const CallRow& row) {
+  const FieldSet fields = request.params.query.fields;
+  json.begin_object();
+  write_identity(json, kCallType, row.id);
+  if (!fields.empty()) {
+    json.name("attributes");
+    json.begin_object();
+    for (const CallFieldRow& field : kCallFields) {
+      if (fields.has(field.field)) write_attribute(json, field.field, row);
+    }
+    json.end_object();
+  }
+  if (request.params.shape.relationships) {
+    json.name("relationships");
+    json.begin_object();
+    json.name("webhook");
+    json.begin_object();
+    json.name("data");
+    json.begin_object();
+    write_identity(json, kWebhookType, request.webhook.id);
+    json.end_object();
+    json.end_object();
+    json.end_object();
+  }
+  json.end_object();
+}
+
+/// `linked`: the primary data refer to the webhook.
+void write_included(JsonWriter& json, const CallRequest& request, bool linked) {
+  const DocumentShape& shape = request.params.shape;
+  if (!shape.included) return;
+  json.name("included");
+  json.begin_array();
+  if (linked && shape.included_webhook) {
+    json.begin_object();
+    write_identity(json, kWebhookType, request.webhook.id);
+    if (shape.webhook_name || shape.webhook_url) {
+      json.name("attributes");
+      json.begin_object();
+      if (shape.webhook_name) json.member("name", request.webhook.name);
+      if (shape.webhook_url) json.member("url", request.webhook.url);
+      json.end_object();
+    }
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_link(JsonWriter& json, std::string_view name, const std::string& link) {
+  if (!link.empty()) json.member(name, link);
+}
+
+}  // namespace
+
+std::uint64_t write_call_list(JsonWriter& json, const Response& response, const CallRequest& request, CallRows& rows,
+                              std::optional<std::uint64_t> count) {
+  std::uint64_t written = 0;
+  begin_document(json);
+  json.name("data");
+  json.begin_array();
+  for (const CallRow* row = rows.next(); row != nullptr; row = rows.next()) {
+    write_resource(json, request, *row);
+    ++written;
+    if (!response.wants_more()) return written;
+  }
+  json.end_array();
+  write_included(json, request, written > 0);
+  const PageLinks links = make_page_links(request.route, request.parameters, request.params.query, rows.more(), count);
+  json.name("links");
+  json.begin_object();
+  write_link(json, "self", make_self_link(request.route, request.parameters));
+  write_link(json, "first", links.first);
+  write_link(json, "prev", links.prev);
+  write_link(json, "next", links.next);
+  write_link(json, "last", links.last);
+  json.end_object();
+  if (count) {
+    json.name("meta");
+    json.begin_object();
+    json.member("count", *count);
+    json.end_object();
+  }
+  json.end_object();
+  return written;
+}
+
+void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row) {
+  begin_document(json);
+  json.name("data");
+  write_resource(json, request, row);
+  write_included(json, request, true);
+  json.name("links");
+  json.begin_object();
+  write_link(json, "self", make_self_link(request.route, request.parameters));
+  json.end_object();
+  json.end_object();
+}
+
+void write_errors(JsonWriter& json, const ApiError& error, std::string_view request_id) {
+  const ErrorKind& kind = error.kind();
+  begin_document(json);
+  json.name("errors");
+  json.begin_array();
+  std::size_t number = 0;
+  for (const Fault& fault : error.faults()) {
+    ++number;
+    json.begin_object();
+    json.member("id", number == 1 ? std::string{request_id} : std::string{request_id} + "." + std::to_string(number));
+    json.member("status", std::to_string(kind.status));
+    json.member("code", kind.code);
+    json.member("title", kind.title);
+    json.member("detail", fault.detail);
+    if (kind.status == kInvalidParameter.status || !fault.header.empty()) {
+      json.name("source");
+      json.begin_object();
+      if (fault.header.empty()) {
+        json.member("parameter", fault.parameter);
+      } else {
+        json.member("header", fault.header);
+      }
+      json.end_object();
+    }
+    json.end_object();
+  }
+  json.end_array();
+  json.end_object();
+}
+
+}  // namespace webhook_calls

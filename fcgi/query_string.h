@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fcgi/api_error.h"
+
+namespace webhook_calls {
+
+/// One part of a query string, decoded.
+struct Parameter {
+  std::string name{};
+  std::optional<std::string> value{};  ///< empty: there was no `=`
+
+  friend bool operator==(const Parameter&, const Parameter&) = default;
+};
+
+struct QueryString {
+  std::vector<Parameter> parameters{};  ///< in the client's order, the faulty ones left out
+  std::vector<Fault> faults{};
+};
+
+/// Splits at `&` and the first `=`, and only then percent-decodes; `+` is a space. Empty parts are ignored. A part is
+/// faulty without a name, with a malformed escape, a NUL, or what is not UTF-8.
+[[nodiscard]] QueryString parse_query_string(std::string_view text);
+
+/// The fault of a value that breaks `rule`, which says what it must be.
+[[nodiscard]] Fault must_be(const Parameter& parameter, std::string_view rule);
+
+/// `text` in quotation marks, for a message.
+[[nodiscard]] std::string quoted(std::string_view text);
+
+/// The reverse of parsing: what is not unreserved (RFC 3986, 2.3) nor one of `,:/` is percent-encoded.
+[[nodiscard]] std::string build_query_string(const std::vector<Parameter>& parameters);
+
+}  // namespace webhook_calls

@@ -1,0 +1,50 @@
+#include "fcgi/request.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <random>
+
+namespace webhook_calls {
+namespace {
+
+bool is_request_id(std::string_view text) {
+  constexpr std::size_t kMaxLength = 64;
+  constexpr std::string_view kAllowed = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+  return !text.empty() && text.size() <= kMaxLength && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+/// 128 random bits as 32 hexadecimal digits, like nginx's $request_id.
+std::string make_request_id() {
+  std::random_device random;
+  std::string id;
+  for (int i = 0; i < 4; ++i) {
+    std::array<char, 9> digits{};
+    std::snprintf(digits.data(), digits.size(), "%08x", static_cast<unsigned>(random()));
+    id += digits.data();
+  }
+  return id;
+}
+
+}  // namespace
+
+Request read_request(const ParameterReader& parameter) {
+  Request request;
+  request.id = parameter("REQUEST_ID");
+  if (!is_request_id(request.id)) request.id = make_request_id();
+  request.method = parameter("REQUEST_METHOD");
+  request.path = parameter("DOCUMENT_URI");
+  if (request.path.empty()) {  // another web server than nginx
+    request.path = parameter("REQUEST_URI");
+    request.path.erase(std::min(request.path.find('?'), request.path.size()));
+  }
+  request.query_string = parameter("QUERY_STRING");
+  request.accept = parameter("HTTP_ACCEPT");
+  request.authorization = parameter("HTTP_AUTHORIZATION");
+  request.content_type = parameter("CONTENT_TYPE");
+  request.if_none_match = parameter("HTTP_IF_NONE_MATCH");
+  request.account_id = parameter("ACCOUNT_ID");
+  return request;
+}
+
+}  // namespace webhook_calls

@@ -1,0 +1,69 @@
+#include "fcgi/request_log.h"
+
+#include <array>
+#include <cstdio>
+
+#include "fcgi/json_writer.h"
+#include "sql/instant.h"
+
+namespace webhook_calls {
+namespace {
+
+void begin_line(JsonWriter& json, std::string_view event, std::chrono::system_clock::time_point now) {
+  const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+  json.begin_object();
+  json.member("time", rfc3339_from_sql(to_sql_datetime(unix_ms)));
+  json.member("event", event);
+}
+
+void write_optional(JsonWriter& json, std::string_view name, std::optional<std::uint64_t> value) {
+  json.name(name);
+  if (value) {
+    json.number(*value);
+  } else {
+    json.null();
+  }
+}
+
+void write_milliseconds(JsonWriter& json, std::string_view name, std::chrono::nanoseconds time) {
+  std::array<char, 32> text{};
+  const int length =
+      std::snprintf(text.data(), text.size(), "%.3f", std::chrono::duration<double, std::milli>(time).count());
+  json.name(name);
+  json.raw_number({text.data(), static_cast<std::size_t>(length)});
+}
+
+}  // namespace
+
+std::string format_log_line(const RequestRecord& record, std::chrono::system_clock::time_point now) {
+  std::string line;
+  JsonWriter json{line};
+  begin_line(json, "request", now);
+  json.member("request_id", record.request_id);
+  json.member("method", record.method);
+  write_optional(json, "account", record.account_id);
+  write_optional(json, "webhook", record.webhook_id);
+  json.member("route", record.route);
+  json.member("status", static_cast<std::uint64_t>(record.status));
+  json.member("rows", record.rows);
+  json.member("bytes", record.bytes);
+  write_milliseconds(json, "database_ms", record.database_time);
+  write_milliseconds(json, "total_ms", record.total_time);
+  json.member("outcome", record.outcome);
+  if (record.retried) json.member("retried", 1);
+  if (!record.error.empty()) json.member("error", record.error);
+  json.end_object();
+  return line += '\n';
+}
+
+std::string format_log_line(std::string_view event, std::string_view message,
+                            std::chrono::system_clock::time_point now) {
+  std::string line;
+  JsonWriter json{line};
+  begin_line(json, event, now);
+  json.member("message", message);
+  json.end_object();
+  return line += '\n';
+}
+
+}  // namespace webhook_calls

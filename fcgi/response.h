@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace webhook_calls {
+
+/// Where a response's bytes go, in the form that CGI defines (RFC 3875, 6): header fields, an empty line, the body.
+class ResponseOutput {
+ public:
+  ResponseOutput() = default;
+  ResponseOutput(const ResponseOutput&) = delete;
+  ResponseOutput& operator=(const ResponseOutput&) = delete;
+  virtual ~ResponseOutput() = default;
+
+  /// False where nobody takes the bytes any more. Waits while the receiver is busy.
+  virtual bool write(std::string_view bytes) = 0;
+};
+
+/// A response in the making. A body that fits in kHeldBytes is sent with its length when it is finished, and can be
+/// replaced until then; a larger one is sent as it grows.
+class Response {
+ public:
+  static constexpr std::size_t kHeldBytes = 64U << 10U;
+  static constexpr std::size_t kWriteBytes = 512U << 10U;
+
+  /// `output` must outlive the response. `head`: the request is a HEAD, so that no body is sent.
+  Response(ResponseOutput& output, bool head) : output_(&output), head_(head) {}
+
+  /// Drops status, header fields and body. Not after started().
+  void reset();
+  void set_status(int status) { status_ = status; }
+  void add_header(std::string_view name, std::string_view value);
+
+  /// What is appended here becomes part of the body with the next call of flow() or finish().
+  [[nodiscard]] std::string& body() { return body_; }
+  /// Sends on, where the body has grown large. To be called often enough that memory stays small.
+  void flow() {
+    if (body_.size() > (started_ ? kWriteBytes : kHeldBytes)) send();
+  }
+  /// Sends all that is left.
+  void finish();
+
+  [[nodiscard]] bool started() const { return started_; }  ///< its first byte was sent
+  [[nodiscard]] bool client_gone() const { return client_gone_; }
+  [[nodiscard]] bool wants_more() const { return !client_gone_ && !(head_ && started_); }
+  [[nodiscard]] int status() const { return status_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  ///< of the body, as far as it was sent
+
+ private:
+  void send();
+  void send_head(bool with_length);
+
+  ResponseOutput* output_;
+  bool head_;
+  int status_ = 200;
+  std::vector<std::pair<std::string, std::string>> headers_{};
+  std::string body_{};
+  std::uint64_t bytes_ = 0;
+  bool started_ = false;
+  bool client_gone_ = false;
+};
+
+}  // namespace webhook_calls

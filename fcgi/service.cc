@@ -1,0 +1,172 @@
+#include "fcgi/service.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+#include "fcgi/bearer.h"
+#include "fcgi/entity_tag.h"
+#include "fcgi/media_types.h"
+#include "fcgi/numbers.h"
+
+namespace webhook_calls {
+namespace {
+
+constexpr std::string_view kRetryAfterSeconds = "2";
+
+ApiError api_error_of(const DatabaseError& error) {
+  switch (error.kind()) {
+    case DatabaseError::Kind::failed:
+      return {kInternalError, Fault{"The answer could not be made. The log has the reason under this error's id."}};
+    case DatabaseError::Kind::timed_out:
+      return {
+          kServiceUnavailable,
+          Fault{"The database took too long. Filters on http_code or created_at and smaller pages need less of it."}};
+    case DatabaseError::Kind::unreachable:
+    case DatabaseError::Kind::lost:
+      break;
+  }
+  return {kServiceUnavailable, Fault{"The database cannot be reached. Please try again in a few seconds."}};
+}
+
+void check_method(std::string_view method) {
+  if (method == "GET" || method == "HEAD") return;
+  throw ApiError(kMethodNotAllowed, Fault{"This resource can only be read: the methods are GET and HEAD."});
+}
+
+void add_common_headers(Response& response, const Request& request) {
+  response.add_header("Content-Type", kJsonApi);
+  response.add_header("Vary", "Accept");
+  response.add_header("X-Request-Id", request.id);
+  response.add_header("Cache-Control", "private, no-cache");
+  response.add_header("X-Content-Type-Options", "nosniff");
+}
+
+void write_failure(const Request& request, const ApiError& error, Response& response) {
+  const int status = error.kind().status;
+  response.reset();
+  response.set_status(status);
+  add_common_headers(response, request);
+  if (status == kUnauthorized.status) response.add_header("WWW-Authenticate", "Bearer");
+  if (status == kMethodNotAllowed.status) response.add_header("Allow", "GET, HEAD");
+  if (status == kServiceUnavailable.status) response.add_header("Retry-After", kRetryAfterSeconds);
+  JsonWriter json{response};
+  write_errors(json, error, request.id);
+}
+
+/// One write for the whole line, so that the workers' lines do not mix.
+void log_line(const std::string& line) {
+  if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // there is nowhere else to complain
+}
+
+}  // namespace
+
+bool Service::answer(const Request& request, ResponseOutput& output) {
+  const auto begin = std::chrono::steady_clock::now();
+  RequestRecord record{.request_id = request.id, .method = request.method};
+  Response response{output, request.method == "HEAD"};
+  const auto failure = try_to_respond(request, response, record);
+  const bool cut_short = failure && response.started();
+  if (failure && !cut_short) write_failure(request, *failure, response);
+  if (!cut_short) response.finish();
+  record.status = response.status();
+  record.bytes = response.bytes();
+  record.outcome = cut_short ? "incomplete" : response.client_gone() ? "client_gone" : "complete";
+  record.database_time = session_.take_elapsed();
+  record.total_time = std::chrono::steady_clock::now() - begin;
+  log_line(format_log_line(record, std::chrono::system_clock::now()));
+  return !cut_short && !response.client_gone();
+}
+
+std::optional<ApiError> Service::try_to_respond(const Request& request, Response& response, RequestRecord& record) {
+  try {
+    respond(request, response, record);
+    return std::nullopt;
+  } catch (const ApiError& error) {
+    return error;
+  } catch (const DatabaseError& error) {
+    record.error = error.what();
+    session_.disconnect();
+    const bool waited =
+        error.kind() == DatabaseError::Kind::timed_out || error.kind() == DatabaseError::Kind::unreachable;
+    if (waited || response.started() || record.retried) return api_error_of(error);
+  } catch (const std::exception& error) {
+    record.error = error.what();
+    session_.disconnect();
+    return ApiError{kInternalError,
+                    Fault{"The answer could not be made. The log has the reason under this error's id."}};
+  }
+  // The connection, or a statement prepared on it, may be from before a restart of the database: once more, on a new
+  // one.
+  record.retried = true;
+  response.reset();
+  return try_to_respond(request, response, record);
+}
+
+void Service::respond(const Request& request, Response& response, RequestRecord& record) {
+  const Route route = parse_route(request.path);
+  record.route = route.call_id ? "show" : "list";
+  record.webhook_id = route.webhook_id;
+  check_method(request.method);
+  check_content_type(request.content_type);
+  check_accept(request.accept);
+
+  const auto access = store_.find_access(reader_of(request), route.webhook_id);
+  if (!access) {
+    throw ApiError(kUnauthorized, Fault{.detail = "The token is unknown or has expired.", .header = "Authorization"});
+  }
+  record.account_id = access->account_id;
+
+  const QueryString query_string = parse_query_string(request.query_string);
+  const CallParams params = decode_call_params(query_string, route);
+  if (!access->webhook) throw ApiError(kNotFound, Fault{"There is no such webhook."});
+
+  add_common_headers(response, request);
+  const CallRequest call_request{route, query_string.parameters, params, *access->webhook};
+  if (route.call_id) {
+    respond_with_call(call_request, *access, request.if_none_match, response, record);
+  } else {
+    respond_with_list(call_request, *access, response, record);
+  }
+}
+
+void Service::respond_with_list(const CallRequest& request, const Access& access, Response& response,
+                                RequestRecord& record) {
+  const CallPage page = store_.list_calls(request.params.query, access.cutoff);
+  JsonWriter json{response};
+  record.rows = write_call_list(json, response, request, *page.rows, page.count);
+}
+
+void Service::respond_with_call(const CallRequest& request, const Access& access, std::string_view if_none_match,
+                                Response& response, RequestRecord& record) {
+  const auto rows =
+      store_.find_call(request.route.webhook_id, *request.route.call_id, request.params.query.fields, access.cutoff);
+  const CallRow* row = rows->next();
+  if (row == nullptr) throw ApiError(kNotFound, Fault{"There is no such call, or it has expired."});
+  record.rows = 1;
+  const std::string tag = make_entity_tag(request);
+  response.add_header("ETag", tag);
+  if (matches_entity_tag(if_none_match, tag)) {
+    response.set_status(304);
+    return;
+  }
+  JsonWriter json{response};
+  write_call(json, request, *row);
+}
+
+Reader Service::reader_of(const Request& request) const {
+  switch (access_) {
+    case AccessMode::token:
+      return TokenHash{sha256_hex(parse_bearer(request.authorization))};
+    case AccessMode::gateway:
+      if (const auto account = parse_canonical_number(request.account_id)) return Account{*account};
+      throw ApiError(kUnauthorized, Fault{"The web server has not authenticated this request."});
+    case AccessMode::open:
+      break;
+  }
+  return Anyone{};
+}
+
+}  // namespace webhook_calls

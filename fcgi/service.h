@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+
+#include "fcgi/api_error.h"
+#include "fcgi/call_params.h"
+#include "fcgi/config.h"
+#include "fcgi/jsonapi.h"
+#include "fcgi/request.h"
+#include "fcgi/request_log.h"
+#include "fcgi/response.h"
+#include "sql/call_store.h"
+
+namespace webhook_calls {
+
+/// Answers requests, one at a time.
+class Service {
+ public:
+  /// `session` must outlive the service.
+  Service(AccessMode access, MysqlSession& session) : access_(access), session_(session), store_(session) {}
+
+  /// Writes the answer to `output`, whatever happens, and a line to the log. False: the answer is cut short, and must
+  /// not be ended as if it were whole.
+  [[nodiscard]] bool answer(const Request& request, ResponseOutput& output);
+
+ private:
+  std::optional<ApiError> try_to_respond(const Request& request, Response& response, RequestRecord& record);
+  void respond(const Request& request, Response& response, RequestRecord& record);
+  void respond_with_list(const CallRequest& request, const Access& access, Response& response, RequestRecord& record);
+  void respond_with_call(const CallRequest& request, const Access& access, std::string_view if_none_match,
+                         Response& response, RequestRecord& record);
+  [[nodiscard]] Reader reader_of(const Request& request) const;
+
+  AccessMode access_;
+  MysqlSession& session_;
+  CallStore store_;
+};
+
+}  // namespace webhook_calls
