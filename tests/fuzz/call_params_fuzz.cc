@@ -1,0 +1,118 @@
+#include <rapidjson/reader.h>
+
+#include <algorithm>
+
+#include "fcgi/call_params.h"
+#include "fcgi/jsonapi.h"
+#include "fcgi/links.h"
+#include "sql/call_statements.h"
+#include "tests/fuzz/fuzz.h"
+
+/// A query string: what is accepted keeps its type's promises and reaches a statement as bound values only, what is
+/// refused makes a document of errors, and links lead back to the same parameters.
+namespace webhook_calls {
+namespace {
+
+const std::string kCutoff = "2026-09-02 10:00:00.000";
+
+void check_json(const std::string& text) {
+  rapidjson::MemoryStream stream{text.data(), text.size()};
+  rapidjson::BaseReaderHandler<> nobody;
+  rapidjson::Reader reader;
+  require(!reader.Parse<rapidjson::kParseValidateEncodingFlag>(stream, nobody).IsError(), "errors are JSON");
+}
+
+void check_promises(const CallQuery& query) {
+  require(query.page_number >= 1 && query.page_size >= 1 && query.page_size <= kMaxPageSize,
+          "a page within its limits");
+  require((query.page_number - 1) <= (std::uint64_t{1} << 63U) / query.page_size, "an offset of 2^63 at most");
+  for (const SortKey& key : query.sort) {
+    require(std::ranges::count(query.sort, key.field, &SortKey::field) == 1, "no field twice in a sort");
+  }
+  for (const Filter& filter : query.filters) {
+    require(filter.values.size() <= (filter.op == Operator::any_of ? 100U : 1U), "no more values than a filter takes");
+    require(!filter.or_null || row_of(filter.field).nullable, "null only where a field can be null");
+    for (const FilterValue& value : filter.values) {
+      require(value.index() == static_cast<std::size_t>(row_of(filter.field).type), "values of the field's type");
+    }
+  }
+}
+
+/// The same query with other values; those of webhook_id decide the text themselves.
+CallQuery with_other_values(CallQuery query) {
+  for (Filter& filter : query.filters) {
+    if (filter.field == CallField::webhook_id) continue;
+    for (FilterValue& value : filter.values) {
+      if (auto* number = std::get_if<std::uint64_t>(&value)) *number = 1;
+      if (auto* text = std::get_if<std::string>(&value)) *text = "other";
+      if (auto* instant = std::get_if<Instant>(&value)) instant->unix_ms = 0;
+    }
+  }
+  return query;
+}
+
+void check_statements(const CallQuery& query) {
+  const CallQuery other = with_other_values(query);
+  for (const auto& [statement, same] : {std::pair{select_page(query, kCutoff), select_page(other, kCutoff)},
+                                        std::pair{count_calls(query, kCutoff), count_calls(other, kCutoff)}}) {
+    const auto marks = std::ranges::count(statement.text(), '?');
+    require(static_cast<std::size_t>(marks) == statement.binds().size(), "as many marks as values");
+    require(statement.text() == same.text(), "no value in a statement's text");
+  }
+}
+
+QueryString query_of(const std::string& link) {
+  const auto begin = link.find('?');
+  return parse_query_string(begin == std::string::npos ? "" : std::string_view{link}.substr(begin + 1));
+}
+
+void check_links(const Route& route, const QueryString& parsed, const CallQuery& query) {
+  require(query_of(make_self_link(route, parsed.parameters)).parameters == parsed.parameters,
+          "self has the parameters");
+  if (route.call_id) return;
+  const PageLinks links = make_page_links(route, parsed.parameters, query, true, 123456);
+  const std::pair<std::string, std::uint64_t> pages[] = {{links.first, 1},
+                                                         {links.prev, query.page_number - 1},
+                                                         {links.next, query.page_number + 1},
+                                                         {links.last, 123455 / query.page_size + 1}};
+  for (const auto& [link, page] : pages) {
+    if (link.empty()) continue;
+    try {
+      CallQuery linked = decode_call_params(query_of(link), route).query;
+      require(linked.page_number == page, "a link leads to its page");
+      linked.page_number = query.page_number;
+      require(linked == query, "a link keeps the rest of the query");
+    } catch (const ApiError&) {
+      require(page > query.page_number, "only a page beyond the last possible one may be refused");
+    }
+  }
+}
+
+}  // namespace
+
+void run(std::string_view input) {
+  const QueryString parsed = parse_query_string(input);
+  const std::string built = build_query_string(parsed.parameters);
+  const QueryString again = parse_query_string(built);
+  require(again.faults.empty() && again.parameters == parsed.parameters, "parsing what was built gives the parameters");
+  require(build_query_string(again.parameters) == built, "building is stable");
+
+  for (const Route& route : {Route{7}, Route{7, 1842}}) {
+    try {
+      const CallParams params = decode_call_params(parsed, route);
+      require(parsed.faults.empty(), "a faulty text is refused");
+      check_promises(params.query);
+      check_statements(params.query);
+      check_links(route, parsed, params.query);
+    } catch (const ApiError& error) {
+      require(error.kind().status == 400 && !error.faults().empty(), "a refusal has a fault");
+      for (const Fault& fault : error.faults()) require(!fault.detail.empty(), "a fault has words");
+      std::string text;
+      JsonWriter json{text};
+      write_errors(json, error, "id");
+      check_json(text);
+    }
+  }
+}
+
+}  // namespace webhook_calls

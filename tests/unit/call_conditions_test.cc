@@ -1,0 +1,73 @@
+#include "sql/call_conditions.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "tests/unit/shown.h"
+
+namespace webhook_calls {
+
+BOOST_AUTO_TEST_SUITE(call_conditions_test)
+
+BOOST_AUTO_TEST_CASE(filters) {
+  using enum Operator;
+  const FilterValue three{std::uint64_t{3}}, seven{std::uint64_t{7}}, text{std::string{"a'?"}}, empty{std::string{}};
+  const FilterValue sharp{Instant{1793527200000}}, finer{Instant{1793527200000, true}};
+  const auto code = [&](Operator op) { return Filter{CallField::http_code, op, {three}}; };
+  const auto time = [&](Operator op, const FilterValue& value) { return Filter{CallField::created_at, op, {value}}; };
+  const std::string ten = " '2026-11-01 10:00:00.000'";
+  const struct {
+    std::vector<Filter> filters;
+    std::string text, binds;
+  } rows[] = {
+      {{}, "", ""},
+      {{{CallField::id, any_of, {three}}}, " AND c.id IN (?)", " 3"},
+      {{{CallField::id, any_of, {three, seven, three}}}, " AND c.id IN (?,?,?,?)", " 3 7 3 3"},
+      // numbers that no column holds select nothing
+      {{{CallField::id}}, " AND FALSE", ""},
+      {{{CallField::http_code, gte}}, " AND FALSE", ""},
+      {{{CallField::http_code}}, " AND FALSE", ""},
+      // the webhook is the path's
+      {{{CallField::webhook_id, any_of, {seven}}}, "", ""},
+      {{{CallField::webhook_id, any_of, {three, seven}}}, "", ""},
+      {{{CallField::webhook_id, any_of, {three}}}, " AND FALSE", ""},
+      {{{CallField::webhook_id}}, " AND FALSE", ""},
+      {{code(any_of)}, " AND c.http_code IN (?)", " 3"},
+      {{code(lt)}, " AND c.http_code<?", " 3"},
+      {{code(lte)}, " AND c.http_code<=?", " 3"},
+      {{code(gt)}, " AND c.http_code>?", " 3"},
+      {{code(gte)}, " AND c.http_code>=?", " 3"},
+      {{{CallField::http_code, any_of, {}, true}}, " AND c.http_code IS NULL", ""},
+      {{{CallField::http_code, any_of, {three}, true}}, " AND (c.http_code IN (?) OR c.http_code IS NULL)", " 3"},
+      {{{CallField::headers, any_of, {empty, text}}}, " AND c.headers IN (?,?)", " '' 'a'?'"},
+      {{{CallField::headers, any_of, {}, true}}, " AND c.headers IS NULL", ""},
+      {{{CallField::body, any_of, {text}, true}}, " AND (c.body IN (?) OR c.body IS NULL)", " 'a'?'"},
+      // an instant between two milliseconds equals no record
+      {{time(any_of, sharp)}, " AND c.created_at IN (?)", ten},
+      {{time(any_of, finer)}, " AND FALSE", ""},
+      {{{CallField::created_at, any_of, {finer, sharp}}}, " AND c.created_at IN (?)", ten},
+      {{time(lt, sharp)}, " AND c.created_at<?", ten},
+      {{time(lt, finer)}, " AND c.created_at<=?", ten},
+      {{time(lte, sharp)}, " AND c.created_at<=?", ten},
+      {{time(lte, finer)}, " AND c.created_at<=?", ten},
+      {{time(gt, sharp)}, " AND c.created_at>?", ten},
+      {{time(gt, finer)}, " AND c.created_at>?", ten},
+      {{time(gte, sharp)}, " AND c.created_at>=?", ten},
+      {{time(gte, finer)}, " AND c.created_at>?", ten},
+      // all must hold
+      {{time(gte, sharp), time(lt, finer), code(any_of), {CallField::id}},
+       " AND c.created_at>=? AND c.created_at<=? AND c.http_code IN (?) AND FALSE",
+       ten + ten + " 3"},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.text << row.binds) {
+      Statement statement{"…"};
+      add_conditions(statement, {.webhook_id = 7, .filters = row.filters}, "2026-09-02 10:00:00.000");
+      BOOST_TEST(statement.text() == "… WHERE c.webhook_id=? AND c.created_at>?" + row.text);
+      BOOST_TEST(shown_binds(statement) == "7 '2026-09-02 10:00:00.000'" + row.binds);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace webhook_calls

@@ -1,0 +1,77 @@
+#include "fcgi/request.h"
+
+#include <boost/test/unit_test.hpp>
+#include <map>
+
+namespace webhook_calls {
+namespace {
+
+Request read(const std::map<std::string, std::string, std::less<>>& parameters) {
+  return read_request([&](std::string_view name) {
+    const auto found = parameters.find(name);
+    return found == parameters.end() ? std::string{} : found->second;
+  });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(request_test)
+
+BOOST_AUTO_TEST_CASE(everything_from_its_parameter) {
+  const Request request = read({
+      {"REQUEST_ID", "7f3a"},
+      {"REQUEST_METHOD", "GET"},
+      {"DOCUMENT_URI", "/a b"},
+      {"REQUEST_URI", "/other?q"},
+      {"QUERY_STRING", "a=%20"},
+      {"HTTP_ACCEPT", "text/html, */*"},
+      {"HTTP_AUTHORIZATION", "Bearer abc"},
+      {"CONTENT_TYPE", "text/plain"},
+      {"HTTP_IF_NONE_MATCH", "\"x\""},
+      {"ACCOUNT_ID", "42"},
+      {"HTTP_ACCOUNT_ID", "43"},
+      {"HTTP_REQUEST_ID", "client"},
+      {"HTTP_CONTENT_TYPE", "client/type"},
+  });
+  BOOST_TEST(request.id == "7f3a");
+  BOOST_TEST(request.method == "GET");
+  BOOST_TEST(request.path == "/a b");
+  BOOST_TEST(request.query_string == "a=%20");
+  BOOST_TEST(request.accept == "text/html, */*");
+  BOOST_TEST(request.authorization == "Bearer abc");
+  BOOST_TEST(request.content_type == "text/plain");
+  BOOST_TEST(request.if_none_match == "\"x\"");
+  BOOST_TEST(request.account_id == "42");
+}
+
+BOOST_AUTO_TEST_CASE(no_client_header_names_the_account) {
+  BOOST_TEST(read({{"HTTP_ACCOUNT_ID", "42"}}).account_id.empty());
+}
+
+BOOST_AUTO_TEST_CASE(path_without_document_uri) {
+  const struct {
+    std::string_view uri, path;
+  } rows[] = {
+      {"/a/b", "/a/b"}, {"/a/b?c=/d?e", "/a/b"}, {"/a?", "/a"}, {"", ""}, {"?a", ""}, {"/a%2Db", "/a%2Db"},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.uri) { BOOST_TEST(read({{"REQUEST_URI", std::string{row.uri}}}).path == row.path); }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(request_ids) {
+  for (const std::string& id : {std::string{"a"}, std::string{"A-z_09"}, std::string(32, 'f'), std::string(64, 'f')}) {
+    BOOST_TEST(read({{"REQUEST_ID", id}}).id == id);
+  }
+  for (const std::string& id : {std::string{}, std::string(65, 'f'), std::string{"a b"}, std::string{"a\r\nX: y"},
+                                std::string{"a\"b"}, std::string{"\xC3\xBC"}, std::string{"a\0b", 3}}) {
+    const std::string own = read({{"REQUEST_ID", id}}).id;
+    BOOST_TEST(own.size() == 32U);
+    BOOST_TEST(own.find_first_not_of("0123456789abcdef") == std::string::npos);
+    BOOST_TEST(own != read({{"REQUEST_ID", id}}).id);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace webhook_calls
