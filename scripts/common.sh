@@ -1,0 +1,109 @@
+# Parts that the scripts share; sourced, not run.
+# shellcheck shell=bash
+
+root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+program=scripts/$(basename -- "$0")
+# shellcheck disable=SC2034 # for the scripts
+database=${WEBHOOK_CALLS_DB_NAME:-webhook_calls}
+
+say() { printf '%s\n' "$@"; }
+
+warn() { printf '%s: %s\n' "$program" "$*" >&2; }
+
+die() {
+  warn "$*"
+  exit 1
+}
+
+# A fault in how the script was called.
+usage_error() {
+  warn "$* ($program --help tells more)"
+  exit 2
+}
+
+# option_value VARIABLE "$@": the value of the option that comes first of the arguments. An empty one is a variable that was
+# not set, and must not be taken for "not given".
+option_value() {
+  [[ $# -ge 3 && -n $3 ]] || usage_error "$2 needs a value."
+  printf -v "$1" '%s' "$3"
+}
+
+# The folder of a running or stopped service, absolute.
+state_folder() {
+  local state=${WEBHOOK_CALLS_STATE:-$root/var}
+  [[ $state == /* ]] || state=$PWD/$state
+  printf '%s' "${state%/}"
+}
+
+# A whole number from 1 to what BIGINT UNSIGNED holds, as far as the number of digits tells.
+is_id() { [[ $1 =~ ^[1-9][0-9]{0,19}$ ]]; }
+
+hex_of_file() { od -An -v -tx1 -- "$1" | tr -d ' \n'; }
+
+# A text as an SQL literal. Hexadecimal: there is nothing to escape, whatever the text holds.
+sql_text() { printf "CONVERT(x'%s' USING utf8mb4)" "$(printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n')"; }
+
+# Sets client_options: how the database client connects as ROLE. That is by the option file that was named, else by the one
+# that scripts/run keeps, else as the client's own configuration says.
+connect_as() {
+  local role=$1 option_file=$2
+  if [[ -z $option_file ]]; then
+    option_file=$(state_folder)/secrets/$role.cnf
+    [[ -e $option_file ]] || option_file=
+  elif [[ ! -r $option_file ]]; then
+    die "The option file $option_file cannot be read."
+  fi
+  client_options=()
+  [[ -z $option_file ]] || client_options+=("--defaults-file=$option_file")
+  client_options+=(--default-character-set=utf8mb4 --max-allowed-packet=1G --batch --raw --skip-column-names --skip-reconnect)
+}
+
+# The database client, with SQL on its standard input.
+sql() {
+  local client=mariadb
+  command -v mariadb >/dev/null || client=mysql
+  command -v "$client" >/dev/null || die "There is no database client here: install mariadb-client-core (or mysql-client)."
+  "$client" "${client_options[@]}" "$@"
+}
+
+# The files that are shell, relative to the project's root.
+shell_scripts() { (cd -- "$root" && grep -lE '^#!.*(ba)?sh$|^# shellcheck shell=' -- scripts/* .ci/*); }
+
+packages_of() { sed -n "/^\[$1\]/,/^\[/{/^[a-z0-9]/p}" "$root/scripts/packages"; }
+
+# Installs the Debian packages of the named sections of scripts/packages, where any is missing.
+install_packages() {
+  local section package missing=() elevate=()
+  if ! command -v dpkg-query >/dev/null; then
+    say "This is not a Debian system; what scripts/packages names is taken to be installed."
+    return
+  fi
+  for section in "$@"; do
+    while read -r package; do
+      # shellcheck disable=SC2016 # dpkg-query's own variable
+      [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done < <(packages_of "$section")
+  done
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  if [[ $EUID -ne 0 ]]; then
+    command -v sudo >/dev/null ||
+      die "These Debian packages are missing, and installing them needs root or sudo: ${missing[*]}"
+    elevate=(sudo)
+  fi
+  say "Installing Debian packages: ${missing[*]}"
+  "${elevate[@]}" bash -s -- "${missing[@]}" <<'AS_ROOT' || die "The packages could not be installed; what apt-get said is above."
+    set -euo pipefail
+    export DEBIAN_FRONTEND=noninteractive
+    apt='apt-get --quiet=2 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0'
+    # Debian starts a service when its package is installed; nginx would take port 80. Its own way to say no is this file.
+    if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+      trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+      printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+      chmod 755 /usr/sbin/policy-rc.d
+    fi
+    $apt update
+    $apt install --no-install-recommends "$@" </dev/null >/dev/null
+    # Nor shall it come up with the next start of the machine: it was installed for its program.
+    [[ " $* " != *' nginx '* ]] || update-rc.d nginx disable
+AS_ROOT
+}
