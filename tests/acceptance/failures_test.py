@@ -1,0 +1,409 @@
+#!/usr/bin/python3
+"""Each failure that the README promises an answer to happens here at least once for real: processes are killed or held by signals, connections are
+cut, statements run into their limits. What an answer must be then: complete and right, or an error, or visibly cut short."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+import pymysql
+
+from service import LIST, SANITIZED, SHOW, Exchange, Service, check_answer, process_state, send_signal, wait_until
+
+TOKEN = [("Authorization", "Bearer reader-1")]
+SMALL = LIST % 1
+BIG = LIST % 9  # a page of 1000 x 64 KiB
+CONNECT_LIMIT, STATEMENT_LIMIT, SLACK = 2, 5, 6 if SANITIZED else 2
+service = None
+
+
+def setUpModule():
+    global service
+    service = Service(workers=2)
+    unittest.addModuleCleanup(service.stop)
+    service.add_token("reader-1", 1)
+    service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "big", "https://example.com/9"))
+    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                "SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM seq_1_to_20")
+    add_big_calls()
+
+
+def add_big_calls():
+    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                "SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM seq_1_to_1000")
+
+
+def get(server, target=SMALL):
+    return server.send("GET", target, TOKEN)
+
+
+def seconds_of(action):
+    begin = time.monotonic()
+    result = action()
+    return time.monotonic() - begin, result
+
+
+def request_id_of(exchange):
+    return re.search(rb"(?i)\r\nX-Request-Id: *(\S+)", exchange.received)[1].decode()
+
+
+class Held:
+    """A process that is stopped for a while: SIGSTOP now, SIGCONT at the end."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __enter__(self):
+        send_signal(self.pid, signal.SIGSTOP)
+        wait_until(lambda: process_state(self.pid) in ("T", ""), "stopped process")
+
+    def __exit__(self, *_):
+        send_signal(self.pid, signal.SIGCONT)
+
+
+class TestCase(unittest.TestCase):
+    def assert_unavailable(self, answer):
+        self.assertEqual(503, answer.status, answer.body)
+        document = check_answer(answer)
+        self.assertEqual("service_unavailable", document["errors"][0]["code"])
+
+    def assert_served(self, server):
+        answer = get(server)
+        self.assertEqual(200, answer.status, answer.body)
+        check_answer(answer)
+        self.assertEqual(list(range(1, 21)), answer.ids())
+
+    def assert_cut_short(self, answer):
+        self.assertEqual(200, answer.status)
+        self.assertFalse(answer.complete, "the answer looks complete")
+        with self.assertRaises(ValueError):
+            answer.json()
+
+    def the_worker(self, server):
+        return wait_until(server.worker_pids, "worker")[0]
+
+
+class DatabaseTest(TestCase):
+    def test_database_killed(self):
+        for _ in range(8):
+            self.assert_served(service)  # each worker has its connection now
+        database = service.mariadbd()
+        os.kill(database, signal.SIGKILL)
+        wait_until(lambda: process_state(database) in ("", "Z"), "end of the database")
+        self.assert_unavailable(get(service))
+        self.assert_unavailable(get(service, SHOW % (1, 1)))
+        wait_until(service.database_answers, "new database", 30)
+        for _ in range(8):
+            self.assert_served(service)  # the first ones already
+
+    def test_database_hangs(self):
+        pool = service.pool("hung")
+        self.assert_served(pool)
+        with Held(service.mariadbd()):
+            seconds, answer = seconds_of(lambda: get(pool))
+            self.assert_unavailable(answer)
+            self.assertLess(seconds, STATEMENT_LIMIT + CONNECT_LIMIT + SLACK)
+            seconds, answer = seconds_of(lambda: get(pool))  # and now there is no connection
+            self.assert_unavailable(answer)
+            self.assertLess(seconds, CONNECT_LIMIT + SLACK)
+        self.assert_served(pool)
+
+    def test_statement_over_its_limit(self):
+        """No worker may show a statement that was stopped as an empty list."""
+        pool = service.pool("limit", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
+        self.assert_served(pool)
+        self.assertEqual(20, get(pool, SMALL + "?count=true").json()["meta"]["count"])
+        blocker = service.connect()
+        try:
+            blocker.cursor().execute("LOCK TABLES webhook_calls WRITE")
+            for target in (SMALL, SMALL + "?count=true", SMALL + "?sort=-body", SHOW % (1, 1), BIG):
+                seconds, answer = seconds_of(lambda target=target: get(pool, target))
+                self.assert_unavailable(answer)
+                self.assertLess(seconds, 2 * 1 + SLACK)
+        finally:
+            blocker.close()
+        self.assert_served(pool)
+
+    def test_statement_is_stopped_while_it_works(self):
+        """The same without a lock: the database gets so little time that sorting takes longer than the limit."""
+        pool = service.pool("slow", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
+        self.assert_served(pool)
+        database, statuses = service.mariadbd(), []
+        for share in (0.1, 0.05, 0.02, 0.01):
+            exchange = Exchange(pool.address, "GET", BIG + "?sort=-body&page[size]=1&count=true", TOKEN)
+            exchange.socket.setblocking(False)
+            deadline = time.monotonic() + 30
+            while not exchange.received and time.monotonic() < deadline:
+                with Held(database):
+                    time.sleep(0.05)  # not a wait for something: the database's pause
+                time.sleep(0.05 * share)
+                try:
+                    exchange.received += exchange.socket.recv(1 << 16)
+                except BlockingIOError:
+                    pass
+            exchange.socket.settimeout(30)
+            answer = exchange.finish()
+            statuses.append(answer.status)
+            if answer.status == 200:
+                self.assertEqual(([9986], 1000), (answer.ids(), answer.json()["meta"]["count"]))
+            else:
+                self.assert_unavailable(answer)
+        self.assertIn(503, statuses)
+        self.assert_served(pool)
+
+    def test_wrong_password(self):
+        pool = service.pool("password", WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD="not-the-one")
+        answer = get(pool)
+        self.assert_unavailable(answer)
+        self.assertTrue(pool.log_line(answer.header("X-Request-Id"))["error"])
+        self.assertNotIn("not-the-one", pool.log.read_text())
+
+    def test_no_database(self):
+        pool = service.pool("nowhere", WEBHOOK_CALLS_DB_HOSTS="unix:/nonexistent/db.sock")
+        self.assert_unavailable(get(pool))
+
+    def test_database_that_never_answers(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            host = "127.0.0.1:%d" % silent.getsockname()[1]
+            pool = service.pool("silent", WEBHOOK_CALLS_DB_HOSTS=host)
+            seconds, answer = seconds_of(lambda: get(pool))
+            self.assert_unavailable(answer)
+            self.assertLess(seconds, CONNECT_LIMIT + SLACK)
+            good = "unix:" + service.env["DB_SOCKET"]
+            pool = service.pool("second-host", WEBHOOK_CALLS_DB_HOSTS=f"{host},{good}")
+            seconds, answer = seconds_of(lambda: get(pool))
+            self.assertEqual(200, answer.status)
+            self.assertLess(seconds, CONNECT_LIMIT + SLACK)
+
+    def test_database_shut_down_under_load(self):
+        """Orderly, as for an update: each answer is right or a 503, and no 500."""
+        database, statuses = service.mariadbd(), []
+
+        def ask():
+            statuses.append(get(service, SMALL + "?count=true&sort=-body").status)
+            return process_state(database) in ("", "Z")
+
+        for _ in range(20):
+            ask()
+        service.sql("SHUTDOWN")
+        wait_until(ask, "end of the database", 30)
+        self.assertLessEqual(set(statuses), {200, 503})
+        self.assertEqual({200}, set(statuses[:20]))
+        wait_until(service.database_answers, "new database", 30)
+        self.assert_served(service)
+
+    def test_too_many_connections(self):
+        pool = service.pool("crowded")
+        connections = []
+        service.sql("SET GLOBAL max_connections = 10")
+        try:
+            with self.assertRaises(pymysql.err.OperationalError):
+                while True:  # one more than max_connections is root's own
+                    connections.append(service.connect())
+            self.assert_unavailable(get(pool))
+        finally:
+            for connection in connections:
+                connection.close()
+            wait_until(service.database_answers, "free connection")
+            service.sql("SET GLOBAL max_connections = 151")
+        self.assert_served(pool)
+
+    def test_connection_killed_between_requests(self):
+        for _ in range(3):
+            service.kill_reader_connections()
+            self.assert_served(service)
+            self.assert_served(service)
+
+
+class MidAnswerTest(TestCase):
+    """The failure comes after the first bytes of a page of 64 MB have arrived at the client."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pool = service.pool("streaming")
+
+    def begin(self, server=None, headers=(), version="HTTP/1.1"):
+        exchange = (server or self.pool).open("GET", BIG, [*TOKEN, *headers], version=version)
+        exchange.read_some(1_000)
+        return exchange
+
+    def test_worker_killed(self):
+        """By curl: it must exit with a failure."""
+        curl = subprocess.Popen(
+            ["curl", "-sS", "-N", "-H", ": ".join(TOKEN[0]), "--unix-socket", self.pool.address, "http://localhost" + BIG],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        begin = curl.stdout.read(10_000)
+        with Held(service.mariadbd()):
+            worker = self.the_worker(self.pool)
+            os.kill(worker, signal.SIGKILL)
+            wait_until(lambda: process_state(worker) in ("", "Z"), "end of the worker")
+            rest, complaint = curl.communicate(timeout=60)
+        self.assertNotEqual(0, curl.returncode, "curl found nothing wrong")
+        self.assertIn(curl.returncode, (18, 56), complaint)
+        with self.assertRaises(ValueError):
+            json.loads(begin + rest)
+        self.assert_served(self.pool)
+
+    def test_database_connection_killed(self):
+        exchange = self.begin()
+        self.kill_connection_of_worker()
+        self.assert_cut_short(exchange.finish())
+        line = self.pool.log_line(request_id_of(exchange))
+        self.assertEqual(("incomplete", 200), (line["outcome"], line["status"]))
+        self.assertTrue(line["error"])
+        self.assertLess(line["rows"], 1000)
+        self.assert_served(self.pool)
+
+    def kill_connection_of_worker(self):
+        with Held(self.the_worker(self.pool)):
+            service.kill_reader_connections()
+
+    def test_compressed_answer_is_cut_short_too(self):
+        exchange = self.begin(headers=[("Accept-Encoding", "gzip")])
+        self.kill_connection_of_worker()
+        self.assert_cut_short(exchange.finish())
+
+    def test_http_1_0_has_only_the_json_to_tell(self):
+        exchange = self.begin(version="HTTP/1.0")
+        self.kill_connection_of_worker()
+        with self.assertRaises(ValueError):
+            exchange.finish().json()
+
+    def test_records_deleted(self):
+        """A request sees one moment: the answer is the page that was counted and sorted at the beginning."""
+        exchange = self.begin()
+        with Held(self.the_worker(self.pool)):
+            service.sql("UPDATE webhook_calls SET created_at = '2000-01-01' WHERE id > 9500")
+            service.sql("DELETE FROM webhook_calls WHERE id > 9700")
+        try:
+            answer = exchange.finish()
+            check_answer(answer)
+            self.assertEqual(1000, len(answer.ids()))
+            self.assertEqual(500, len(get(self.pool, BIG).ids()))
+        finally:
+            service.sql("DELETE FROM webhook_calls WHERE webhook_id = 9")
+            add_big_calls()
+
+    def test_statement_limit(self):
+        pool = service.pool("streaming-limit", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
+        exchange = self.begin(pool)
+        with Held(service.mariadbd()):
+            answer = exchange.finish()
+        self.assert_cut_short(answer)
+        self.assertEqual("incomplete", pool.log_line(request_id_of(exchange))["outcome"])
+        self.assert_served(pool)
+
+    def test_client_leaves(self):
+        exchange = self.begin()
+        with Held(service.mariadbd()):
+            exchange.close()
+        line = self.pool.log_line(request_id_of(exchange))
+        self.assertEqual("client_gone", line["outcome"])
+        self.assertLess(line["rows"], 1000)
+        self.assert_served(self.pool)
+
+    def test_sigterm(self):
+        exchange = self.begin()
+        with Held(service.mariadbd()):
+            worker = self.the_worker(self.pool)
+            os.kill(worker, signal.SIGTERM)
+        answer = exchange.finish()
+        self.assertTrue(answer.complete)
+        check_answer(answer)
+        self.assertEqual(1000, len(answer.ids()))
+        wait_until(lambda: process_state(worker) in ("", "Z"), "end of the worker")
+        self.assert_served(self.pool)
+
+    def test_page_of_1000_times_64_kib(self):
+        pool = service.pool("memory")
+        answer = get(pool, BIG)
+        check_answer(answer)
+        resources = answer.json()["data"]
+        self.assertEqual([str(9000 + n) for n in range(1, 1001)], [resource["id"] for resource in resources])
+        for resource in resources:
+            self.assertEqual(chr(97 + (int(resource["id"]) - 9000) % 26) * 65536, resource["attributes"]["body"])
+        if not SANITIZED:
+            with open(f"/proc/{self.the_worker(pool)}/status", encoding="ascii") as status:
+                peak = int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) / 1024
+            print(f"\npeak of the worker's memory, page of 1000 x 64 KiB: {peak:.1f} MiB (RSS)", flush=True)
+            self.assertLess(peak, 40, "the page was not made in portions")
+
+    def test_pages_of_bodies_of_all_sizes_in_any_order(self):
+        """The portions in which a large page is made fit together."""
+        service.add_webhooks((10, 1, "sizes", "https://example.com/10"))
+        service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body, created_at) "
+                    "SELECT 20000 + seq, 10, 200 + seq % 3, REPEAT(CHAR(65 + seq % 26), seq * 104729 % 40000), "
+                    "CONCAT(seq * 7919 % 1009, REPEAT('x', seq * 7919 % 150000)), "
+                    "UTC_TIMESTAMP(3) - INTERVAL (seq * 37) % 101 SECOND FROM seq_1_to_300")
+        for fields, sort, order in (("headers,body", "-created_at", "created_at DESC, id DESC"),
+                                    ("headers", "http_code,-body", "http_code, body DESC, id DESC"), ("body", "id", "id")):
+            rows = service.sql(f"SELECT id, headers, body FROM webhook_calls WHERE webhook_id = 10 ORDER BY {order}")
+            for page, part in ((1, rows[:250]), (2, rows[250:])):
+                answer = get(self.pool, LIST % 10 + f"?page[size]=250&page[number]={page}&sort={sort}"
+                                                    f"&fields[notification/webhook/calls]={fields}")
+                document = check_answer(answer)
+                self.assertEqual([row[0] for row in part], answer.ids())
+                for row, call in zip(part, document["data"]):
+                    wanted = {"headers": row[1].decode(), "body": row[2].decode()}
+                    self.assertTrue({name: wanted[name] for name in fields.split(",")} == call["attributes"], call["id"])
+                self.assertEqual(page == 1, "next" in document["links"])
+
+    def test_one_large_record(self):
+        body = bytes(range(256)) * 16_000  # 4 MB, and of each byte
+        service.add_calls((8001, 1, 200, b"a: 1", body, "2999-01-01 00:00:00.000"))
+        try:
+            answer = get(self.pool, SHOW % (1, 8001))
+            check_answer(answer)
+            self.assertEqual(body.decode("utf-8", "replace"), answer.json()["data"]["attributes"]["body"])
+        finally:
+            service.sql("DELETE FROM webhook_calls WHERE id = 8001")
+
+
+class PoolTest(TestCase):
+    def test_workers_killed_again_and_again(self):
+        for _ in range(12):
+            for pid in service.worker_pids():
+                send_signal(pid, signal.SIGKILL)
+            wait_until(lambda: get(service).status == 200, "answer after the workers were killed")
+        wait_until(lambda: len(service.worker_pids()) == 2, "full pool")
+        self.assert_served(service)
+
+    def test_whole_pool_killed(self):
+        for pid in service.processes("pool"):
+            send_signal(pid, signal.SIGKILL)
+        wait_until(lambda: get(service).status == 200, "answer after the pool was killed")
+        wait_until(lambda: len(service.worker_pids()) == 2, "full pool")
+
+
+class NginxTest(TestCase):
+    def assert_error(self, status, answer):
+        self.assertEqual(status, answer.status, answer.body)
+        check_answer(answer)
+
+    def test_no_pool_is_a_502(self):
+        server = service.nginx_server("nobody", "unix:/nonexistent/fcgi.sock")
+        self.assert_error(502, get(server))
+
+    def test_pool_that_does_not_answer_is_a_504(self):
+        pool = service.pool("stuck", changes=[("fastcgi_read_timeout    30s", "fastcgi_read_timeout 1s")])
+        self.assert_served(pool)
+        with Held(self.the_worker(pool)):
+            self.assert_error(504, get(pool))
+
+    def test_too_many_requests_are_a_429(self):
+        server = service.nginx_server(
+            "busy", "unix:" + service.env["FCGI_SOCKET"],
+            changes=[("#   limit_req zone=webhook_calls burst=40 nodelay;", "limit_req zone=webhook_calls;")],
+            http_lines="limit_req_zone $binary_remote_addr zone=webhook_calls:64k rate=1r/m;")
+        answers = [get(server) for _ in range(3)]
+        self.assertEqual([200, 429, 429], [answer.status for answer in answers])
+        self.assert_error(429, answers[1])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,222 @@
+#!/usr/bin/python3
+"""What an operator relies on: who may read in each access mode, tokens that end, the log, the worker's command line, CGI."""
+
+import contextlib
+import http.client
+import re
+import subprocess
+import threading
+import unittest
+
+import pymysql
+
+from service import LIST, SHOW, WORKER, Service, check_answer, wait_until
+
+TOKEN = [("Authorization", "Bearer reader-1")]
+NAMING_AN_ACCOUNT = [(name, "2") for name in ("ACCOUNT_ID", "Account-Id", "Account_Id", "HTTP_ACCOUNT_ID", "X-Account-Id")]
+service = None
+
+
+def setUpModule():
+    global service
+    service = Service(workers=2)
+    unittest.addModuleCleanup(service.stop)
+    service.add_token("reader-1", 1)
+    service.add_webhooks((1, 1, "one", "https://example.com/1"), (2, 2, "two", "https://example.com/2"))
+    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                "SELECT seq, 1 + seq % 2, 200, 'a: 1', 'b' FROM seq_1_to_4")
+
+
+def status_of(server, webhook, headers=()):
+    answer = server.send("GET", LIST % webhook, headers)
+    check_answer(answer)
+    return answer.status
+
+
+class AccessTest(unittest.TestCase):
+    def test_gateway(self):
+        """nginx names the account, as the include's comment says; no header can."""
+        htpasswd = service.folder / "htpasswd"
+        htpasswd.write_text("shop:{PLAIN}secret\n")
+        pool = service.pool("gateway", WEBHOOK_CALLS_ACCESS="gateway", changes=[
+            ('#   auth_basic           "Webhook calls";', 'auth_basic "Webhook calls";'),
+            ("#   auth_basic_user_file /etc/nginx/webhook-calls.htpasswd;", f'auth_basic_user_file "{htpasswd}";'),
+            ("#   fastcgi_param        ACCOUNT_ID 1;", "fastcgi_param ACCOUNT_ID 1;")])
+        password = [("Authorization", "Basic c2hvcDpzZWNyZXQ=")]
+        for headers in (password, password + NAMING_AN_ACCOUNT):
+            self.assertEqual(200, status_of(pool, 1, headers))
+            self.assertEqual(404, status_of(pool, 2, headers))
+        answer = pool.send("GET", LIST % 1, NAMING_AN_ACCOUNT)
+        self.assertEqual((401, "application/vnd.api+json"), (answer.status, answer.header("Content-Type")))
+
+    def test_gateway_that_names_no_account(self):
+        pool = service.pool("gateway-without", WEBHOOK_CALLS_ACCESS="gateway")
+        for headers in ([], TOKEN, NAMING_AN_ACCOUNT):
+            self.assertEqual(401, status_of(pool, 1, headers))
+        for account in ('""', "0", "x", "1x", "-1"):
+            pool = service.pool(f"gateway-{abs(hash(account))}", WEBHOOK_CALLS_ACCESS="gateway", changes=[
+                ("#   fastcgi_param        ACCOUNT_ID 1;", f"fastcgi_param ACCOUNT_ID {account};")])
+            self.assertIn(status_of(pool, 1), (401, 404))
+
+    def test_open(self):
+        pool = service.pool("open", WEBHOOK_CALLS_ACCESS="open")
+        for headers in ([], TOKEN, [("Authorization", "Bearer nobodys")], NAMING_AN_ACCOUNT):
+            self.assertEqual(200, status_of(pool, 1, headers))
+            self.assertEqual(200, status_of(pool, 2, headers))
+        self.assertEqual(404, status_of(pool, 3))
+        self.assertEqual(200, pool.send("GET", SHOW % (2, 1)).status)
+
+    def test_token_mode_is_the_default_and_trusts_nothing_else(self):
+        changes = [("#   fastcgi_param        ACCOUNT_ID 1;", "fastcgi_param ACCOUNT_ID 1;")]
+        pool = service.pool("default", changes=changes)
+        self.assertEqual(401, status_of(pool, 1))
+        self.assertEqual(401, status_of(pool, 1, NAMING_AN_ACCOUNT))
+        self.assertEqual(200, status_of(pool, 1, TOKEN + NAMING_AN_ACCOUNT))
+        self.assertEqual(404, status_of(pool, 2, TOKEN + NAMING_AN_ACCOUNT))
+
+    def test_token_of_scripts_run(self):
+        self.assertEqual(200, status_of(service, 1, [("Authorization", "Bearer " + service.env["TOKEN"])]))
+
+    def test_revoked_token(self):
+        service.add_token("to-be-revoked", 1)
+        headers = [("Authorization", "Bearer to-be-revoked")]
+        self.assertEqual({200}, {status_of(service, 1, headers) for _ in range(8)})
+        service.remove_token("to-be-revoked")
+        wait_until(lambda: {status_of(service, 1, headers) for _ in range(8)} == {401}, "refusal of a revoked token", 5)
+
+    def test_token_expires_at_its_instant(self):
+        ((expires_at,),) = service.sql("SELECT UTC_TIMESTAMP(3) + INTERVAL 1 SECOND")
+        service.add_token("expiring", 1, expires_at)
+        headers = [("Authorization", "Bearer expiring")]
+
+        def expired():
+            return service.sql(f"SELECT UTC_TIMESTAMP(3) >= '{expires_at}'")[0][0]
+
+        statuses = []
+        while not expired():
+            statuses.append(status_of(service, 1, headers))
+        self.assertEqual({401}, {status_of(service, 1, headers) for _ in range(8)})
+        self.assertEqual(200, statuses[0])
+
+
+class ConsistencyTest(unittest.TestCase):
+    def test_list_and_count_are_of_one_moment(self):
+        """While a sender inserts as fast as it can."""
+        service.add_webhooks((3, 1, "three", "https://example.com/3"))
+        stop = threading.Event()
+
+        def send():
+            options = service.state / "secrets/sender.cnf"
+            with contextlib.closing(pymysql.connect(read_default_file=str(options), autocommit=True,
+                                                    database=service.env["DB_NAME"])) as sender:
+                while not stop.is_set():
+                    sender.cursor().execute("INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
+                                            "(3, 200, 'a: 1', 'b'), (3, 404, 'a: 1', 'b'), (3, NULL, NULL, NULL)")
+
+        sender, counts = threading.Thread(target=send, daemon=True), [0]
+        sender.start()
+        try:
+            while counts[-1] < 900 and sender.is_alive():
+                document = check_answer(service.send("GET", LIST % 3 + "?count=true", TOKEN))
+                counts.append(document["meta"]["count"])
+                if counts[-1] <= 1000:
+                    self.assertEqual((counts[-1], False), (len(document["data"]), "next" in document["links"]))
+        finally:
+            stop.set()
+            sender.join()
+        self.assertEqual(sorted(counts), counts)
+        self.assertGreaterEqual(counts[-1], 900)
+
+    def test_many_requests_on_one_connection(self):
+        client = http.client.HTTPConnection(*service.address)
+        for method in ("GET", "HEAD", "GET", "HEAD", "HEAD", "DELETE", "GET"):
+            client.request(method, LIST % 1, headers=dict(TOKEN))
+            response = client.getresponse()
+            body = response.read()
+            self.assertEqual((405 if method == "DELETE" else 200, method == "HEAD"), (response.status, body == b""))
+        client.close()
+
+
+class LogTest(unittest.TestCase):
+    KEYS = {"request_id", "account", "webhook", "route", "status", "rows", "bytes", "database_ms", "total_ms", "outcome"}
+
+    def line_of(self, method, target, headers=()):
+        answer = service.send(method, target, headers)
+        line = service.log_line(answer.header("X-Request-Id"))
+        self.assertLessEqual(self.KEYS, set(line))
+        self.assertEqual((answer.status, "complete"), (line["status"], line["outcome"]))
+        self.assertEqual(len(answer.body), line["bytes"])
+        self.assertGreaterEqual(line["total_ms"], line["database_ms"])
+        return line
+
+    def test_one_line_a_request(self):
+        line = self.line_of("GET", LIST % 1, TOKEN)
+        self.assertEqual((1, 1, "list", 2), tuple(line[key] for key in ("account", "webhook", "route", "rows")))
+        self.assertGreater(line["database_ms"], 0)
+        line = self.line_of("GET", SHOW % (1, 2), TOKEN)
+        self.assertEqual((1, 1, "show", 1), tuple(line[key] for key in ("account", "webhook", "route", "rows")))
+        self.assertEqual(0, self.line_of("HEAD", LIST % 1, TOKEN)["bytes"])
+        line = self.line_of("GET", LIST % 1)
+        self.assertEqual((401, None, 0), tuple(line[key] for key in ("status", "account", "rows")))
+        for target in (LIST % 99, LIST % 1 + "?page[size]=0", SHOW % (1, 77)):
+            self.assertEqual(0, self.line_of("GET", target, TOKEN)["rows"])
+        self.line_of("DELETE", LIST % 1, TOKEN)
+
+    def test_no_secret_is_in_it(self):
+        service.add_token("the-secret-token", 1)
+        token = [("Authorization", "Bearer the-secret-token")]
+        query = "filter[body]=the-secret-value&filter[headers]=the-secret-value"
+        for target, headers in ((LIST % 1 + "?" + query, token), (LIST % 1 + "?sort=the-secret-value", token),
+                                (LIST % 1 + "?the-secret-value=%zz", token), (LIST % 99 + "?" + query, token),
+                                (LIST % 1, [("Authorization", "Bearer the-secret-value")]),
+                                (LIST % 1, [("Authorization", "the-secret-value")])):
+            self.line_of("GET", target, headers)
+        text = service.log.read_text()
+        self.assertNotIn("the-secret", text)
+        self.assertNotIn("password", text.lower())
+        self.assertNotIn(service.env["TOKEN"], text)
+
+
+class WorkerTest(unittest.TestCase):
+    def run_worker(self, *arguments, **environment):
+        return subprocess.run([WORKER, *arguments], timeout=60, capture_output=True,
+                              stdin=subprocess.DEVNULL, env=service.worker_environment(**environment))
+
+    def test_help_and_version(self):
+        self.assertIn(b"WEBHOOK_CALLS_ACCESS", self.run_worker("--help").stdout)
+        self.assertRegex(self.run_worker("--version").stdout, rb"\d+\.\d+\.\d+")
+        self.assertEqual(2, self.run_worker("--nonsense").returncode)
+
+    def test_check_config(self):
+        good = self.run_worker("--check-config")
+        self.assertEqual(0, good.returncode, good)
+        for bad in (dict(WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD="not-the-one"),
+                    dict(WEBHOOK_CALLS_DB_HOSTS="unix:/nonexistent/db.sock"), dict(WEBHOOK_CALLS_DB_NAME="mysql")):
+            result = self.run_worker("--check-config", **bad)
+            self.assertEqual(1, result.returncode, result)
+            self.assertTrue(result.stderr or result.stdout)
+            self.assertNotIn(b"not-the-one", result.stderr + result.stdout)
+
+    def test_all_faults_of_the_settings_at_once(self):
+        result = self.run_worker("--check-config", WEBHOOK_CALLS_ACCESS="nobody", WEBHOOK_CALLS_TYPO="1",
+                                 WEBHOOK_CALLS_DB_CONNECT_TIMEOUT="0", WEBHOOK_CALLS_DB_HOSTS="unix:relative")
+        self.assertEqual(1, result.returncode)
+        for name in (b"ACCESS", b"TYPO", b"DB_CONNECT_TIMEOUT", b"DB_HOSTS"):
+            self.assertIn(b"WEBHOOK_CALLS_" + name, result.stderr)
+
+    def test_unknown_setting_stops_the_start(self):
+        result = self.run_worker(WEBHOOK_CALLS_TYPO="1")
+        self.assertNotEqual(0, result.returncode)
+        self.assertIn(b"WEBHOOK_CALLS_TYPO", result.stderr)
+
+    def test_plain_cgi(self):
+        result = self.run_worker(GATEWAY_INTERFACE="CGI/1.1", REQUEST_METHOD="GET", DOCUMENT_URI=LIST % 1,
+                                 QUERY_STRING="page[size]=1", HTTP_AUTHORIZATION="Bearer reader-1")
+        self.assertEqual(0, result.returncode, result)
+        head, _, body = result.stdout.partition(b"\r\n\r\n")
+        self.assertRegex(head, rb"(?i)Content-Type: application/vnd\.api\+json")
+        self.assertEqual(1, len(re.findall(rb'"type":"notification/webhook/calls"', body)))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,382 @@
+#!/usr/bin/python3
+"""migrate, token and expire-calls on a real database, and what the four roles may do there."""
+
+import contextlib
+import hashlib
+import re
+import subprocess
+import threading
+import unittest
+
+import pymysql
+from commands import PROJECT, ScriptTest, environment, option_file, path_that_notes_arguments, start_service
+from service import LIST, wait_until
+
+SCRIPTS = ("run", "test", "format", "migrate", "token", "notify", "expire-calls")
+INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
+AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
+DENIED = {1044, 1045, 1142, 1143, 1227, 1370}  # of a database, everything, table, column, what an administrator does, procedure
+service = None
+
+
+def setUpModule():
+    global service
+    service = start_service()
+
+
+@contextlib.contextmanager
+def login(role):
+    """A cursor of the role's account."""
+    with pymysql.connect(read_default_file=str(service.state / f"secrets/{role}.cnf"), database="webhook_calls",
+                         autocommit=True) as connection:
+        yield connection.cursor()
+
+
+class UsageTest(ScriptTest):
+    def test_help_and_unknown_option(self):
+        programs = {file.name for file in (PROJECT / "scripts").iterdir() if file.is_file() and file.stat().st_mode & 0o100}
+        self.assertEqual(set(SCRIPTS), programs)
+        for name in SCRIPTS:
+            self.assertIn(f"usage: scripts/{name} ", self.succeeds(name, "--help", cwd="/"))
+            self.fails(2, "--nonsense", name, "--nonsense", "--help")
+
+    def test_option_files(self):
+        for name, *arguments in (("migrate",), ("expire-calls",), ("token", "issue", "--account", "1"), ("notify", "1", "LICENSE")):
+            option = "--reader-defaults-file" if name == "notify" else "--defaults-file"
+            self.fails(1, "nobody", name, *arguments, option, option_file("nobody"), cwd=PROJECT)
+            self.fails(1, "cannot be read", name, *arguments, option, "/nonexistent.cnf", cwd=PROJECT)
+            self.fails(2, f"{option} needs a value", name, *arguments, option)
+
+
+class MigrateTest(ScriptTest):
+    def new_database(self, name):
+        service.sql(f"CREATE DATABASE {name}")
+        self.addCleanup(service.sql, f"DROP DATABASE {name}")
+        return name
+
+    def migrate(self, database, *arguments, user="root"):
+        return self.script("migrate", *arguments, "--defaults-file", option_file(user), WEBHOOK_CALLS_DB_NAME=database)
+
+    def migrated(self, database):
+        result = self.migrate(database)
+        self.assertEqual((0, ""), (result.returncode, result.stderr), result)
+        return result.stdout
+
+    def dump(self, database):
+        tables = [name for name, in service.sql(f"SHOW TABLES FROM {database}")]
+        found = [service.sql(f"SHOW CREATE TABLE {database}.{table}") for table in tables]
+        for columns, table, key in (
+                ("routine_name, routine_definition, definer, security_type, sql_mode", "routines", "routine_schema"),
+                ("event_name, event_definition, definer, interval_value, interval_field, status", "events", "event_schema")):
+            found.append(service.sql(f"SELECT {columns} FROM information_schema.{table} WHERE {key} = '{database}'"))
+        for table, columns in (("db", "Event_priv, Drop_priv"), ("tables_priv", "Table_name, Table_priv"),
+                               ("procs_priv", "Routine_name, Proc_priv"), ("columns_priv", "Table_name, Column_name, Column_priv")):
+            grants = service.sql(f"SELECT User, {columns} FROM mysql.{table} WHERE Db = '{database}' ORDER BY 1, 2, 3")
+            self.assertTrue(grants)
+            found.append(grants)
+        found.append(service.sql(f"SELECT version, name FROM {database}.schema_migrations ORDER BY version"))
+        return [repr(part).replace(database, "DATABASE") for part in found]
+
+    def test_again_changes_nothing(self):
+        before, applied = self.dump("webhook_calls"), service.sql("SELECT * FROM schema_migrations")
+        self.assertEqual("The schema of database webhook_calls is at version 2, 0 migrations applied now.\n", self.succeeds("migrate"))
+        self.assertEqual((before, applied), (self.dump("webhook_calls"), service.sql("SELECT * FROM schema_migrations")))
+
+    def test_repeated_after_an_interruption(self):
+        whole = self.new_database("migrate_whole")
+        self.assertEqual(["Applying 0001_tables", "Applying 0002_expire_webhook_calls"], self.migrated(whole).splitlines()[:2])
+        first_table = re.search("(CREATE TABLE.*?)webhooks(.*?);", (PROJECT / "sql/migrations/0001_tables.sql").read_text(), re.S)
+        for number, statements in enumerate((
+                [first_table[1] + "migrate_0.webhooks" + first_table[2]],
+                ["DELETE FROM migrate_1.schema_migrations", "INSERT INTO migrate_1.webhook_calls (webhook_id) VALUES (7)"],
+                ["DELETE FROM migrate_2.schema_migrations WHERE version = 2", "DROP PROCEDURE migrate_2.expire_webhook_calls"],
+                ["DELETE FROM migrate_3.schema_migrations WHERE version = 2"], ["DROP EVENT migrate_4.expire_webhook_calls"],
+                ["REVOKE EXECUTE ON PROCEDURE migrate_5.expire_webhook_calls FROM webhook_calls_purger"])):
+            with self.subTest(statements):
+                database = self.new_database(f"migrate_{number}")
+                if number > 0:
+                    self.migrated(database)
+                for statement in statements:
+                    service.sql(statement)
+                self.assertIn("is at version 2", self.migrated(database))
+                self.assertEqual([re.sub(" AUTO_INCREMENT=2", "", part) for part in self.dump(database)], self.dump(whole))
+        self.assertEqual(((7,),), service.sql("SELECT webhook_id FROM migrate_1.webhook_calls"))
+
+    def test_killed_in_the_middle(self):
+        """While it records what it has applied."""
+        database = self.new_database("migrate_killed")
+        with service.connect() as connection:
+            connection.cursor().execute(f"CREATE TABLE {database}.schema_migrations LIKE schema_migrations")
+            connection.cursor().execute(f"LOCK TABLES {database}.schema_migrations READ")
+            command = [PROJECT / "scripts/migrate", "--defaults-file", option_file("root")]
+            process = subprocess.Popen(command, env=environment(WEBHOOK_CALLS_DB_NAME=database), stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            ((waiting,),) = wait_until(lambda: service.sql(
+                f"SELECT id FROM information_schema.processlist WHERE db = '{database}' AND info LIKE 'INSERT%'"), "waiting migration")
+            process.kill()
+            process.wait()
+            service.sql(f"KILL {waiting}")
+        self.assertEqual(((0,),), service.sql(f"SELECT COUNT(*) FROM {database}.schema_migrations"))
+        self.assertIn("2 migrations applied now", self.migrated(database))
+
+    def test_two_at_once(self):
+        database = self.new_database("migrate_twice")
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(self.migrate(database))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([(0, "")] * 3, [(result.returncode, result.stderr) for result in results])
+        self.assertEqual([0, 0, 2], sorted(result.stdout.count("Applying") for result in results))
+
+    def test_newer_schema(self):
+        database = self.new_database("migrate_newer")
+        self.migrated(database)
+        service.sql(f"INSERT INTO {database}.schema_migrations (version, name) VALUES (99, '0099_later')")
+        service.sql(f"DELETE FROM {database}.schema_migrations WHERE version = 2")
+        before = self.dump(database)
+        for arguments in ([], ["--status"]):
+            result = self.migrate(database, *arguments)
+            self.assertEqual(1, result.returncode, result)
+            self.assertRegex(result.stderr, "migration 99.* too old")
+        self.assertEqual(before, self.dump(database))
+
+    def test_status(self):
+        database = self.new_database("migrate_status")
+        names = ("0001_tables", "0002_expire_webhook_calls")
+        self.assertEqual("".join(f"missing  {name}\n" for name in names), self.migrate(database, "--status").stdout)
+        self.assertEqual((), service.sql(f"SHOW TABLES FROM {database}"))
+        self.migrated(database)
+        self.assertEqual("".join(f"applied  {name}\n" for name in names), self.migrate(database, "--status").stdout)
+
+    def test_account_that_may_not_do_everything(self):
+        database = self.new_database("migrate_limited")
+        service.sql("CREATE USER limited@localhost")
+        service.sql("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, CREATE ROUTINE, ALTER ROUTINE, EXECUTE "
+                    f"ON {database}.* TO limited@localhost")
+        self.addCleanup(service.sql, "DROP USER limited@localhost")
+        for applied in (2, 0):
+            result = self.migrate(database, user="limited")
+            self.assertEqual(0, result.returncode, result)
+            self.assertIn(f"at version 2, {applied} migrations applied now", result.stdout)
+            self.assertIn("The roles were not all granted: an administrator should run sql/roles.sql", result.stderr)
+            self.assertIn("let cron call scripts/expire-calls", result.stderr)
+        self.assertIn("Deleted 0", self.script("expire-calls", "--defaults-file", option_file("limited"),
+                                          WEBHOOK_CALLS_DB_NAME=database).stdout)
+        service.sql(f"REVOKE CREATE ON {database}.* FROM limited@localhost")
+        service.sql(f"DELETE FROM {database}.schema_migrations")
+        service.sql(f"DROP TABLE {database}.webhooks")
+        result = self.migrate(database, user="limited")
+        self.assertEqual(1, result.returncode, result)
+        self.assertIn("denied", result.stderr)
+
+    def test_no_such_database(self):
+        result = self.migrate("migrate_nowhere")
+        self.assertEqual(1, result.returncode, result)
+        self.assertIn("migrate_nowhere", result.stderr)
+
+
+class RolesTest(ScriptTest):
+    def denied(self, cursor, *statements):
+        for statement in statements:
+            with self.subTest(statement), self.assertRaises(pymysql.err.MySQLError) as raised:
+                cursor.execute(statement)
+            self.assertIn(raised.exception.args[0], DENIED, statement)
+
+    def test_sender(self):
+        readme = (PROJECT / "README.md").read_text()
+        php = re.search(r"prepare\('([^']+)'\)", readme)[1]
+        self.assertIn("\n    " + php + "\n", readme)
+        self.assertEqual(INSERT + "(?, ?, ?, ?)", php)
+        with login("sender") as sender:
+            for values in ((7, 200, b"Content-Type: text/plain\r\nX-Request-Id: 7f3a", bytes(range(256))), (7, 204, b"", b""),
+                           (7, None, None, None)):
+                sender.execute(f"EXECUTE IMMEDIATE '{php}' USING %s, %s, %s, %s", values)
+                sender.execute("SELECT LAST_INSERT_ID()")
+                self.assertEqual((values,), service.sql(
+                    f"SELECT webhook_id, http_code, headers, body FROM webhook_calls WHERE id = {sender.fetchone()[0]}"))
+            sender.execute(INSERT + "(7, 200, 'a: 1', 'b'), (7, 500, 'a: 1', 'b')")
+            self.denied(sender, "INSERT INTO webhook_calls (id, webhook_id) VALUES (1000, 7)",
+                        "INSERT INTO webhook_calls (webhook_id, created_at) VALUES (7, UTC_TIMESTAMP(3))",
+                        "INSERT INTO webhook_calls (id, webhook_id) VALUES (DEFAULT, 7)",
+                        INSERT + "(7, 1, '', '') ON DUPLICATE KEY UPDATE http_code = 2", INSERT + "(7, 1, '', '') RETURNING id",
+                        INSERT + "((SELECT MAX(id) FROM webhooks), 1, '', '')", "REPLACE INTO webhook_calls (webhook_id) VALUES (7)",
+                        *(f"SELECT {column} FROM webhook_calls" for column in ("1", "COUNT(*)", "id", "webhook_id", "body", "*")),
+                        "UPDATE webhook_calls SET body = ''", "DELETE FROM webhook_calls", "TRUNCATE webhook_calls",
+                        "DROP TABLE webhook_calls", "ALTER TABLE webhook_calls ADD x INT", "CREATE TABLE x (x INT)",
+                        "LOCK TABLES webhook_calls WRITE", "SELECT id FROM webhooks", "SELECT token_hash FROM api_tokens",
+                        "CALL expire_webhook_calls(1)", "SELECT * FROM mysql.user", "SET GLOBAL event_scheduler = ON")
+
+    def test_reader(self):
+        tables = ("webhooks", "api_tokens", "webhook_calls", "schema_migrations")
+        with login("reader") as reader:
+            for statement in ("id, account_id, name, url FROM webhooks", "token_hash, account_id, expires_at FROM api_tokens",
+                              "version FROM schema_migrations", "* FROM webhook_calls"):
+                reader.execute("SELECT " + statement)
+            self.denied(reader, "SELECT name FROM api_tokens", "INSERT INTO webhook_calls (webhook_id) VALUES (7)",
+                        "INSERT INTO api_tokens (token_hash, account_id, name) VALUES ('', 1, '')", "UPDATE webhooks SET url = ''",
+                        "UPDATE webhook_calls SET body = ''", "UPDATE api_tokens SET expires_at = NULL",
+                        "UPDATE schema_migrations SET version = 3", *(f"DELETE FROM {table}" for table in tables),
+                        *(f"TRUNCATE {table}" for table in tables), *(f"DROP TABLE {table}" for table in tables),
+                        "CREATE TABLE x (x INT)", "CREATE TEMPORARY TABLE x (x INT)", "CALL expire_webhook_calls(1)",
+                        "SELECT id FROM webhook_calls INTO OUTFILE '/tmp/x'", "SELECT * FROM mysql.user")
+
+    def test_purger(self):
+        service.sql(AGED + "SELECT 55, seq, '', '', UTC_TIMESTAMP(3) - INTERVAL seq DAY FROM seq_51_to_61")
+        left = "SELECT MIN(http_code), MAX(http_code) FROM webhook_calls WHERE webhook_id = 55"
+        with login("purger") as purger:
+            self.denied(purger, "SELECT id FROM webhook_calls", "DELETE FROM webhook_calls", "TRUNCATE webhook_calls",
+                        "INSERT INTO webhook_calls (webhook_id) VALUES (7)", "UPDATE webhook_calls SET body = ''",
+                        "SELECT id FROM webhooks", "DROP PROCEDURE expire_webhook_calls", "ALTER EVENT expire_webhook_calls DISABLE",
+                        "SELECT version FROM schema_migrations", "SELECT * FROM mysql.user")
+            shifted = "timestamp = UNIX_TIMESTAMP() + 10 * 86400"
+            for before, statement in ((f"SET {shifted}", ""), ("SET time_zone = '+13:00'", ""), ("SET sql_mode = ''", ""),
+                                      ("DO 0", f"SET STATEMENT {shifted} FOR "), ("SET autocommit = 0", "")):
+                purger.execute(before)
+                purger.execute(statement + "CALL expire_webhook_calls(10)")
+                self.assertEqual((1, 0), purger.fetchone()[1:])
+                self.assertEqual(((51, 59),), service.sql(left))
+
+    def test_migrator(self):
+        with login("migrator") as migrator:
+            for statement in ("CREATE TABLE extra (id INT)", "ALTER TABLE extra ADD x INT", "DROP TABLE extra",
+                              "INSERT INTO webhooks (id, account_id, name, url) VALUES (9000, 1, '', '')",
+                              "DELETE FROM webhooks WHERE id = 9000",
+                              "SHOW CREATE PROCEDURE expire_webhook_calls"):
+                migrator.execute(statement)
+            self.denied(migrator, "CREATE DATABASE extra", "SELECT * FROM mysql.user", "CREATE USER extra",
+                        "SET GLOBAL event_scheduler = ON", "GRANT ALL PRIVILEGES ON *.* TO webhook_calls_sender",
+                        "SELECT 1 INTO OUTFILE '/tmp/x'")
+
+
+class ExpireTest(ScriptTest):
+    def setUp(self):
+        service.sql("DELETE FROM webhook_calls")
+
+    def left(self):
+        return [code for code, in service.sql("SELECT http_code FROM webhook_calls ORDER BY http_code")]
+
+    def test_exactly_what_is_past_its_time(self):
+        ages = ("60 * 86400", "60 * 86400 + 1", "61 * 86400", "400 * 86400", "60 * 86400 - 30", "59 * 86400", "0", "-86400")
+        for code, age in enumerate(ages):
+            service.sql(f"{AGED} VALUES (50, {code}, '', '', UTC_TIMESTAMP(3) - INTERVAL {age} SECOND)")
+        self.assertEqual("Deleted 4 webhook calls that were past their 60 days.\n", self.succeeds("expire-calls"))
+        self.assertEqual([4, 5, 6, 7], self.left())
+        self.assertEqual("Deleted 0 webhook calls that were past their 60 days.\n", self.succeeds("expire-calls"))
+
+    def test_at_the_very_moment(self):
+        service.sql(AGED + "VALUES (50, 1, '', '', UTC_TIMESTAMP(3) - INTERVAL 60 DAY + INTERVAL 1500000 MICROSECOND)")
+        ((end,),) = service.sql("SELECT created_at + INTERVAL 60 DAY FROM webhook_calls")
+        over = f"SELECT UTC_TIMESTAMP(3) >= '{end}'"
+        with login("purger") as purger:
+            while self.left():
+                ((due,),) = service.sql(over)
+                purger.execute("CALL expire_webhook_calls(10)")
+                self.assertEqual(purger.fetchone()[0], 1 - len(self.left()))
+                self.assertFalse(due and self.left())
+        self.assertEqual(((1,),), service.sql(over))
+
+    def test_several_batches(self):
+        service.sql(AGED + "SELECT 50 + seq % 3, 200, '', '', UTC_TIMESTAMP(3) - INTERVAL 61 DAY FROM seq_1_to_3500")
+        service.sql(INSERT + "(50, 404, '', '')")
+        self.assertEqual("Deleted 3500 webhook calls that were past their 60 days.\n", self.succeeds("expire-calls", "--time-limit", "30"))
+        self.assertEqual([404], self.left())
+
+    def test_another_purge_is_running(self):
+        service.sql(AGED + "VALUES (50, 1, '', '', UTC_TIMESTAMP(3) - INTERVAL 61 DAY)")
+        with service.connect() as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT GET_LOCK('webhook_calls.expire_webhook_calls', 10)")
+            self.assertEqual("Another purge is running; this one left it the work.\n", self.succeeds("expire-calls"))
+            self.assertEqual("", self.succeeds("expire-calls", "--quiet"))
+            self.assertEqual([1], self.left())
+        self.assertEqual("", self.succeeds("expire-calls", "--quiet"))
+        self.assertEqual([], self.left())
+
+    def test_time_limit(self):
+        """A sender's transaction holds one of the records."""
+        service.sql(AGED + "SELECT 50, seq, '', '', UTC_TIMESTAMP(3) - INTERVAL 61 DAY FROM seq_1_to_3")
+        with service.connect() as connection:
+            connection.begin()
+            connection.cursor().execute("SELECT * FROM webhook_calls WHERE http_code = 2 FOR UPDATE")
+            for quiet in ([], ["--quiet"]):
+                self.fails(3, "the limit of 1 s came before the end", "expire-calls", "--time-limit", "1", *quiet)
+        self.succeeds("expire-calls")
+        self.assertEqual([], self.left())
+
+    def test_refused(self):
+        for name in ("sender", "reader"):
+            self.fails(1, "denied", "expire-calls", "--quiet", "--defaults-file", str(service.state / f"secrets/{name}.cnf"))
+        self.fails(1, "nowhere", "expire-calls", WEBHOOK_CALLS_DB_NAME="nowhere")
+        for limit in ("0", "-1", "1.5", "soon", "", "1; DROP TABLE webhook_calls", "1000000"):
+            self.fails(2, "--time-limit must be" if limit else "--time-limit needs a value", "expire-calls", "--time-limit", limit)
+        self.fails(2, "Unknown argument now", "expire-calls", "now")
+
+
+class TokenTest(ScriptTest):
+    def issue(self, account, *options, **changes):
+        output = self.succeeds("token", "issue", "--account", str(account), *options, **changes)
+        self.assertRegex(output, r"\A[A-Za-z0-9_-]{43}\n\Z")
+        return output.strip()
+
+    def stored(self, token):
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        (row,) = service.sql(f"SELECT account_id, name, expires_at, created_at FROM api_tokens WHERE token_hash = x'{digest}'")
+        return row
+
+    def status(self, token):
+        return service.send("GET", LIST % 60, [("Authorization", "Bearer " + token)]).status
+
+    def test_issue(self):
+        service.add_webhooks((60, 60, "sixty", "http://127.0.0.1:9/"))
+        path = path_that_notes_arguments(service.folder / "programs")
+        token, other = self.issue(60, PATH=path), self.issue(61)
+        self.assertEqual((200, 404, 401), (self.status(token), self.status(other), self.status(token + "x")))
+        self.assertEqual((60, "", None), self.stored(token)[:3])
+        self.assertNotIn(token, repr(service.sql("SELECT * FROM api_tokens")))
+        self.assertNotIn(token, (service.folder / "programs/arguments").read_text())
+        self.assertIn("sha256sum\n", (service.folder / "programs/arguments").read_text())
+
+    def test_expires_in(self):
+        _, _, expires_at, created_at = self.stored(self.issue(60, "--expires-in", "2"))
+        self.assertAlmostEqual(2 * 86400, (expires_at - created_at).total_seconds(), delta=1)
+
+    def test_odd_names(self):
+        names = ["O'Brien \"& Söhne\" \\", "'); DROP TABLE api_tokens; -- ", "日本 🐎 $(id) `id` %s", "line\nline\n", " ", "\\'",
+                 "x" * 255, "é" * 255]
+        for name in names:
+            self.assertEqual(name, self.stored(self.issue(62, "--name", name))[1])
+        for name in (names[2], names[-1]):
+            self.assertEqual(name, self.stored(self.issue(62, "--name", name, LC_ALL="C"))[1])
+
+    def test_list_and_revoke(self):
+        service.add_webhooks((63, 63, "", ""))
+        tokens = [self.issue(63, "--name", name) for name in ("first", "second")]
+        listed = self.succeeds("token", "list", "--account", "63")
+        hashes = [hashlib.sha256(token.encode()).hexdigest() for token in tokens]
+        self.assertEqual(sorted(hashes), sorted(re.findall("^[0-9a-f]{64}", listed, re.M)))
+        self.assertFalse(any(token in listed for token in tokens))
+        self.assertIn("Revoked 1", self.succeeds("token", "revoke", hashes[0][:12]))
+        self.assertEqual([hashes[1]], re.findall("^[0-9a-f]{64}", self.succeeds("token", "list", "--account", "63"), re.M))
+        self.fails(1, hashes[0], "token", "revoke", hashes[0])
+        for prefix in ("", "1234567", "%%%%%%%%", "_" * 64, hashes[1] + "0"):
+            self.fails(2, "revoke takes", "token", "revoke", prefix)
+
+    def test_wrong_usage(self):
+        before = service.sql("SELECT COUNT(*) FROM api_tokens")
+        for account in ("0", "-1", "one", "1 OR 1", "1.5", "", "0x1", "1" * 21):
+            self.fails(2, "--account must be given" if account else "--account needs a value", "token", "issue", "--account", account)
+        for days in ("0", "-1", "soon", "1.5", "", "1000000"):
+            self.fails(2, "--expires-in must be" if days else "--expires-in needs a value", "token", "issue", "--account", "1", "--expires-in", days)
+        for arguments in (["issue"], ["list"], [], ["make"], ["issue", "--account", "1", "extra"], ["issue", "--account"],
+                          ["issue", "--account", "1", "--name", "x" * 256]):
+            self.fails(2, "", "token", *arguments)
+        self.fails(1, "The token was not issued", "token", "issue", "--account", "9" * 20)
+        self.assertEqual(before, service.sql("SELECT COUNT(*) FROM api_tokens"))
+
+
+if __name__ == "__main__":
+    unittest.main()
