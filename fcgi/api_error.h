@@ -32,6 +32,14 @@ struct Fault {
   friend bool operator==(const Fault&, const Fault&) = default;
 };
 
+/// `text` in quotation marks, for a message.
+[[nodiscard]] inline std::string quoted(std::string_view text) { return std::string{'"'}.append(text) += '"'; }
+
+/// The fault of a value, or of one value in a list, that breaks `rule`, which says what it must be.
+[[nodiscard]] inline Fault must_be(const std::string& parameter, std::string_view rule, std::string_view value) {
+  return {parameter + " must be " + std::string{rule} + ", not " + quoted(value) + ".", parameter};
+}
+
 /// Ends a request with an error answer. Thrown by the steps of a request, caught in one place.
 class ApiError {
  public:

@@ -1,10 +1,5 @@
 #include "fcgi/bearer.h"
 
-#include <openssl/evp.h>
-
-#include <array>
-#include <stdexcept>
-
 #include "fcgi/api_error.h"
 #include "fcgi/text.h"
 
@@ -29,21 +24,6 @@ std::string_view parse_bearer(std::string_view authorization) {
   }
   throw ApiError(kUnauthorized, Fault{.detail = "The request needs the header field Authorization: Bearer TOKEN.",
                                       .header = "Authorization"});
-}
-
-std::string sha256_hex(std::string_view bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
-    throw std::runtime_error("libcrypto has no SHA-256");
-  }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  for (unsigned i = 0; i < length; ++i) {
-    hex += kDigits[digest.at(i) >> 4U];
-    hex += kDigits[digest.at(i) & 0xFU];
-  }
-  return hex;
 }
 
 }  // namespace webhook_calls

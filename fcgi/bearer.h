@@ -1,6 +1,5 @@
 #pragma once
 
-#include <string>
 #include <string_view>
 
 namespace webhook_calls {
@@ -8,8 +7,5 @@ namespace webhook_calls {
 /// The token of an Authorization header field of the scheme Bearer (RFC 6750, 2.1). The scheme's name is
 /// case-insensitive. Throws ApiError (401) where there is none.
 [[nodiscard]] std::string_view parse_bearer(std::string_view authorization);
-
-/// SHA-256, as lower-case hexadecimal digits.
-[[nodiscard]] std::string sha256_hex(std::string_view bytes);
 
 }  // namespace webhook_calls

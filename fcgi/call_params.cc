@@ -74,7 +74,7 @@ class Decoder {
  private:
   void fault(std::string detail) { faults_.push_back({std::move(detail), parameter_->name}); }
 
-  void fault_not(std::string_view rule) { faults_.push_back(must_be(*parameter_, rule)); }
+  void fault_not(std::string_view rule) { faults_.push_back(must_be(parameter_->name, rule, value())); }
 
   [[nodiscard]] std::string_view value() const { return parameter_->value ? *parameter_->value : std::string_view{}; }
 

@@ -34,9 +34,9 @@ constexpr std::string_view kPrefix = "WEBHOOK_CALLS_";
 /// Of scripts/run; a shell that has them set may start a worker too.
 constexpr std::array<std::string_view, 3> kForeign{"PORT", "STATE", "WORKERS"};
 
-class Reader {
+class Environment {
  public:
-  explicit Reader(const std::map<std::string, std::string>& environment) {
+  explicit Environment(const std::map<std::string, std::string>& environment) {
     for (const auto& [name, value] : environment) {
       if (name.starts_with(kPrefix)) variables_.emplace(name.substr(kPrefix.size()), value);
     }
@@ -115,25 +115,25 @@ std::optional<DatabaseHost> parse_host(std::string_view text) {
   return host.host.empty() ? std::nullopt : std::optional{host};
 }
 
-std::vector<DatabaseHost> read_hosts(Reader& reader) {
+std::vector<DatabaseHost> read_hosts(Environment& variables) {
   std::vector<DatabaseHost> hosts;
-  const std::string list = reader.text("DB_HOSTS", "127.0.0.1:3306");
+  const std::string list = variables.text("DB_HOSTS", "127.0.0.1:3306");
   for (const std::string_view text : split(list, ',')) {
     if (const auto host = parse_host(trim(text))) {
       hosts.push_back(*host);
     } else {
-      reader.fault("DB_HOSTS",
-                   "has a part that is not unix:/path, host, host:port or [IPv6]:port: \"" + std::string{text} + "\"");
+      variables.fault("DB_HOSTS", "has a part that is not unix:/path, host, host:port or [IPv6]:port: \"" +
+                                      std::string{text} + "\"");
     }
   }
   return hosts;
 }
 
-AccessMode read_access(Reader& reader) {
-  const std::string mode = reader.text("ACCESS", "token");
+AccessMode read_access(Environment& variables) {
+  const std::string mode = variables.text("ACCESS", "token");
   if (mode == "gateway") return AccessMode::gateway;
   if (mode == "open") return AccessMode::open;
-  if (mode != "token") reader.fault("ACCESS", "must be token, gateway or open, not \"" + mode + "\"");
+  if (mode != "token") variables.fault("ACCESS", "must be token, gateway or open, not \"" + mode + "\"");
   return AccessMode::token;
 }
 
@@ -142,17 +142,17 @@ AccessMode read_access(Reader& reader) {
 Config read_config(const std::map<std::string, std::string>& environment) {
   constexpr std::uint64_t kMaxConnectSeconds = 60;
   constexpr std::uint64_t kMaxStatementSeconds = 3600;
-  Reader reader{environment};
+  Environment variables{environment};
   Config config;
-  config.database.hosts = read_hosts(reader);
-  config.database.name = reader.text("DB_NAME", "webhook_calls");
-  config.database.user = reader.text("DB_USER", "webhook_calls_reader");
-  config.database.password = reader.secret("DB_PASSWORD");
-  config.database.tls_ca = reader.text("DB_TLS_CA", "");
-  config.database.connect_timeout = reader.seconds("DB_CONNECT_TIMEOUT", 2, kMaxConnectSeconds);
-  config.database.statement_timeout = reader.seconds("DB_STATEMENT_TIMEOUT", 5, kMaxStatementSeconds);
-  config.access = read_access(reader);
-  reader.finish();
+  config.database.hosts = read_hosts(variables);
+  config.database.name = variables.text("DB_NAME", "webhook_calls");
+  config.database.user = variables.text("DB_USER", "webhook_calls_reader");
+  config.database.password = variables.secret("DB_PASSWORD");
+  config.database.tls_ca = variables.text("DB_TLS_CA", "");
+  config.database.connect_timeout = variables.seconds("DB_CONNECT_TIMEOUT", 2, kMaxConnectSeconds);
+  config.database.statement_timeout = variables.seconds("DB_STATEMENT_TIMEOUT", 5, kMaxStatementSeconds);
+  config.access = read_access(variables);
+  variables.finish();
   return config;
 }
 

@@ -8,10 +8,10 @@
 namespace webhook_calls {
 namespace {
 
-/// Takes pieces off the front of a text; once one is missing, the reader has failed.
-class Reader {
+/// Takes pieces off the front of a text; once one is missing, the scanner has failed.
+class Scanner {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit Scanner(std::string_view text) : text_(text) {}
 
   /// Exactly `digits` digits, with a value from `first` to `last`.
   int number(std::size_t digits, int first, int last) {
@@ -57,11 +57,11 @@ class Reader {
 };
 
 /// The digits behind the decimal point, as milliseconds and whether more follows.
-Instant read_fraction(Reader& reader) {
+Instant read_fraction(Scanner& scanner) {
   constexpr std::size_t kMaxDigits = 9;
   constexpr std::size_t kMillisecondDigits = 3;
-  const std::string_view digits = reader.digits();
-  if (digits.empty() || digits.size() > kMaxDigits) reader.fail();
+  const std::string_view digits = scanner.digits();
+  if (digits.empty() || digits.size() > kMaxDigits) scanner.fail();
   Instant fraction;
   for (std::size_t i = 0; i < kMillisecondDigits; ++i) {
     fraction.unix_ms = fraction.unix_ms * 10 + (i < digits.size() ? digits[i] - '0' : 0);
@@ -70,12 +70,12 @@ Instant read_fraction(Reader& reader) {
   return fraction;
 }
 
-std::chrono::minutes read_offset(Reader& reader) {
-  const char sign = reader.optional_one_of("Z+- ");
+std::chrono::minutes read_offset(Scanner& scanner) {
+  const char sign = scanner.optional_one_of("Z+- ");
   if (sign == '\0' || sign == 'Z') return {};
-  const std::chrono::hours hours{reader.number(2, 0, 23)};
-  reader.optional_one_of(":");
-  const std::chrono::minutes offset = hours + std::chrono::minutes{reader.number(2, 0, 59)};
+  const std::chrono::hours hours{scanner.number(2, 0, 23)};
+  scanner.optional_one_of(":");
+  const std::chrono::minutes offset = hours + std::chrono::minutes{scanner.number(2, 0, 59)};
   return sign == '-' ? -offset : offset;
 }
 
@@ -83,27 +83,27 @@ std::chrono::minutes read_offset(Reader& reader) {
 
 std::optional<Instant> parse_date_time(std::string_view text) {
   using namespace std::chrono;
-  Reader reader{text};
-  const year y{reader.number(4, 1, 9999)};
-  reader.one_of("-");
-  const month m{static_cast<unsigned>(reader.number(2, 1, 12))};
-  reader.one_of("-");
-  const day d{static_cast<unsigned>(reader.number(2, 1, 31))};
+  Scanner scanner{text};
+  const year y{scanner.number(4, 1, 9999)};
+  scanner.one_of("-");
+  const month m{static_cast<unsigned>(scanner.number(2, 1, 12))};
+  scanner.one_of("-");
+  const day d{static_cast<unsigned>(scanner.number(2, 1, 31))};
   sys_time<milliseconds> time{};
   Instant fraction;
-  if (!reader.at_end()) {
-    reader.one_of("T ");
-    time += hours{reader.number(2, 0, 23)};
-    reader.one_of(":");
-    time += minutes{reader.number(2, 0, 59)};
-    if (reader.optional_one_of(":") != '\0') {
-      time += seconds{reader.number(2, 0, 59)};
-      if (reader.optional_one_of(".") != '\0') fraction = read_fraction(reader);
+  if (!scanner.at_end()) {
+    scanner.one_of("T ");
+    time += hours{scanner.number(2, 0, 23)};
+    scanner.one_of(":");
+    time += minutes{scanner.number(2, 0, 59)};
+    if (scanner.optional_one_of(":") != '\0') {
+      time += seconds{scanner.number(2, 0, 59)};
+      if (scanner.optional_one_of(".") != '\0') fraction = read_fraction(scanner);
     }
-    time -= read_offset(reader);
+    time -= read_offset(scanner);
   }
   const year_month_day date{y, m, d};
-  if (!reader.succeeded() || !date.ok()) return std::nullopt;
+  if (!scanner.succeeded() || !date.ok()) return std::nullopt;
   time += sys_days{date}.time_since_epoch();
   return Instant{time.time_since_epoch().count() + fraction.unix_ms, fraction.finer};
 }

@@ -1,7 +1,7 @@
 #include "fcgi/entity_tag.h"
 
-#include "fcgi/bearer.h"
 #include "fcgi/links.h"
+#include "fcgi/sha256.h"
 #include "fcgi/text.h"
 
 namespace webhook_calls {

@@ -69,16 +69,17 @@ bool FilterDecoder::decode(std::string_view name, const Parameter& parameter, st
     state.filter.or_null = true;
     return true;
   }
+  const std::size_t limit = is_range ? 1 : kMaxValues;
+  const std::string too_many =
+      is_range ? " takes one value only." : " takes " + std::to_string(kMaxValues) + " values at most.";
   const std::string_view value = parameter.value ? *parameter.value : std::string_view{};
   for (const std::string_view text : field.type == ValueType::number ? split(value, ',') : std::vector{value}) {
-    ++state.given;
-    if (is_range && state.given == 2) {
-      faults.push_back({parameter.name + " takes one value only.", parameter.name});
-    } else if (!is_range && state.given == kMaxValues + 1) {
-      faults.push_back({parameter.name + " takes " + std::to_string(kMaxValues) + " values at most.", parameter.name});
+    if (++state.given > limit) {  // said once, and no further value is looked at: a long list would make a huge answer
+      if (state.given == limit + 1) faults.push_back({parameter.name + too_many, parameter.name});
+      break;
     }
     if (const auto rule = add_value(state.filter, field.type, text); !rule.empty()) {
-      faults.push_back(must_be(parameter, rule));
+      faults.push_back(must_be(parameter.name, rule, text));
     }
   }
   return true;

@@ -90,13 +90,6 @@ QueryString parse_query_string(std::string_view text) {
   return query;
 }
 
-std::string quoted(std::string_view text) { return std::string{'"'}.append(text) += '"'; }
-
-Fault must_be(const Parameter& parameter, std::string_view rule) {
-  return {parameter.name + " must be " + std::string{rule} + ", not " + quoted(parameter.value.value_or("")) + ".",
-          parameter.name};
-}
-
 std::string build_query_string(const std::vector<Parameter>& parameters) {
   std::string text;
   for (const Parameter& parameter : parameters) {

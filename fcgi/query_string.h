@@ -26,12 +26,6 @@ struct QueryString {
 /// faulty without a name, with a malformed escape, a NUL, or what is not UTF-8.
 [[nodiscard]] QueryString parse_query_string(std::string_view text);
 
-/// The fault of a value that breaks `rule`, which says what it must be.
-[[nodiscard]] Fault must_be(const Parameter& parameter, std::string_view rule);
-
-/// `text` in quotation marks, for a message.
-[[nodiscard]] std::string quoted(std::string_view text);
-
 /// The reverse of parsing: what is not unreserved (RFC 3986, 2.3) nor one of `,:/` is percent-encoded.
 [[nodiscard]] std::string build_query_string(const std::vector<Parameter>& parameters);
 

@@ -7,7 +7,7 @@
 namespace webhook_calls {
 
 /// What the service reads of a request. Header fields that came several times are joined by ", " (RFC 9110, 5.3); an
-/// absent one is empty, which none of them may be otherwise.
+/// absent one is empty, and an empty one means the same.
 struct Request {
   std::string id{};  ///< the web server's, or one of ours
   std::string method{};

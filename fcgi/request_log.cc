@@ -9,13 +9,6 @@
 namespace webhook_calls {
 namespace {
 
-void begin_line(JsonWriter& json, std::string_view event, std::chrono::system_clock::time_point now) {
-  const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
-  json.begin_object();
-  json.member("time", rfc3339_from_sql(to_sql_datetime(unix_ms)));
-  json.member("event", event);
-}
-
 void write_optional(JsonWriter& json, std::string_view name, std::optional<std::uint64_t> value) {
   json.name(name);
   if (value) {
@@ -38,7 +31,10 @@ void write_milliseconds(JsonWriter& json, std::string_view name, std::chrono::na
 std::string format_log_line(const RequestRecord& record, std::chrono::system_clock::time_point now) {
   std::string line;
   JsonWriter json{line};
-  begin_line(json, "request", now);
+  const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+  json.begin_object();
+  json.member("time", rfc3339_from_sql(to_sql_datetime(unix_ms)));
+  json.member("event", "request");
   json.member("request_id", record.request_id);
   json.member("method", record.method);
   write_optional(json, "account", record.account_id);
@@ -52,16 +48,6 @@ std::string format_log_line(const RequestRecord& record, std::chrono::system_clo
   json.member("outcome", record.outcome);
   if (record.retried) json.member("retried", 1);
   if (!record.error.empty()) json.member("error", record.error);
-  json.end_object();
-  return line += '\n';
-}
-
-std::string format_log_line(std::string_view event, std::string_view message,
-                            std::chrono::system_clock::time_point now) {
-  std::string line;
-  JsonWriter json{line};
-  begin_line(json, event, now);
-  json.member("message", message);
   json.end_object();
   return line += '\n';
 }

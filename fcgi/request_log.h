@@ -11,7 +11,7 @@ namespace webhook_calls {
 /// What the log says of one request: never a token, a parameter's value, or recorded headers and bodies.
 struct RequestRecord {
   std::string_view request_id{};
-  std::string_view method{};
+  std::string_view method{};  ///< GET, HEAD, other
   std::optional<std::uint64_t> account_id{};
   std::optional<std::uint64_t> webhook_id{};
   std::string_view route = "other";  ///< list, show, other
@@ -27,9 +27,5 @@ struct RequestRecord {
 
 /// One line of JSON: `event` is `request`, times in milliseconds.
 [[nodiscard]] std::string format_log_line(const RequestRecord& record, std::chrono::system_clock::time_point now);
-
-/// The same for what does not belong to a request.
-[[nodiscard]] std::string format_log_line(std::string_view event, std::string_view message,
-                                          std::chrono::system_clock::time_point now);
 
 }  // namespace webhook_calls

@@ -10,16 +10,21 @@
 #include "fcgi/entity_tag.h"
 #include "fcgi/media_types.h"
 #include "fcgi/numbers.h"
+#include "fcgi/sha256.h"
 
 namespace webhook_calls {
 namespace {
 
 constexpr std::string_view kRetryAfterSeconds = "2";
 
+ApiError internal_error() {
+  return {kInternalError, Fault{"The answer could not be made. The log has the reason under this error's id."}};
+}
+
 ApiError api_error_of(const DatabaseError& error) {
   switch (error.kind()) {
     case DatabaseError::Kind::failed:
-      return {kInternalError, Fault{"The answer could not be made. The log has the reason under this error's id."}};
+      return internal_error();
     case DatabaseError::Kind::timed_out:
       return {
           kServiceUnavailable,
@@ -31,8 +36,10 @@ ApiError api_error_of(const DatabaseError& error) {
   return {kServiceUnavailable, Fault{"The database cannot be reached. Please try again in a few seconds."}};
 }
 
+bool is_read(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
 void check_method(std::string_view method) {
-  if (method == "GET" || method == "HEAD") return;
+  if (is_read(method)) return;
   throw ApiError(kMethodNotAllowed, Fault{"This resource can only be read: the methods are GET and HEAD."});
 }
 
@@ -65,7 +72,7 @@ void log_line(const std::string& line) {
 
 bool Service::answer(const Request& request, ResponseOutput& output) {
   const auto begin = std::chrono::steady_clock::now();
-  RequestRecord record{.request_id = request.id, .method = request.method};
+  RequestRecord record{.request_id = request.id, .method = is_read(request.method) ? request.method : "other"};
   Response response{output, request.method == "HEAD"};
   const auto failure = try_to_respond(request, response, record);
   const bool cut_short = failure && response.started();
@@ -95,8 +102,7 @@ std::optional<ApiError> Service::try_to_respond(const Request& request, Response
   } catch (const std::exception& error) {
     record.error = error.what();
     session_.disconnect();
-    return ApiError{kInternalError,
-                    Fault{"The answer could not be made. The log has the reason under this error's id."}};
+    return internal_error();
   }
   // The connection, or a statement prepared on it, may be from before a restart of the database: once more, on a new
   // one.

@@ -54,7 +54,7 @@ CallRow read_row(const MysqlResult& result, const PageColumns& columns) {
   return row;
 }
 
-/// Renders a result of select_page(): rows whose contents were too large for it are read in portions, when they are
+/// Reads a result of select_page(): rows whose contents were too large for it are read in portions, when they are
 /// due.
 class PageRows : public CallRows {
  public:
@@ -137,7 +137,9 @@ bool has_large_rows(MysqlResult& result, const CallQuery& query) {
   const PageColumns columns{query.fields};
   if (columns.size == 0) return false;
   bool found = false;
-  while (!found && result.next()) found = result.number(columns.size) > inline_bytes(query.page_size);
+  for (std::uint64_t row = 0; !found && row < query.page_size && result.next(); ++row) {
+    found = result.number(columns.size) > inline_bytes(query.page_size);
+  }
   result.rewind();
   return found;
 }

@@ -57,7 +57,6 @@ class MysqlResult::Impl {
 
 MysqlResult::MysqlResult(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MysqlResult::MysqlResult(MysqlResult&&) noexcept = default;
-MysqlResult& MysqlResult::operator=(MysqlResult&&) noexcept = default;
 MysqlResult::~MysqlResult() = default;
 
 // The driver holds all rows, so none of these waits for the server; what they can throw is a fault of ours.
@@ -205,7 +204,8 @@ class MysqlSession::Impl {
   [[nodiscard]] std::string session_settings() const {
     const auto milliseconds = std::to_string(
         static_cast<int>(static_cast<double>(settings_.statement_timeout.count()) * 1000 * kServerShare));
-    return "SET SESSION max_sort_length=1032,sql_select_limit=18446744073709551615,sql_big_selects=1 /*M! " +
+    return "SET SESSION max_sort_length=1032,sql_select_limit=18446744073709551615,sql_big_selects=1,sql_mode='' "
+           "/*M! " +
            (",max_statement_time=" + milliseconds) + "e-3 */ /*!80000 ,max_execution_time=" + milliseconds + " */";
   }
 

@@ -56,7 +56,7 @@ class MysqlResult {
   class Impl;
   explicit MysqlResult(std::unique_ptr<Impl> impl);
   MysqlResult(MysqlResult&&) noexcept;
-  MysqlResult& operator=(MysqlResult&&) noexcept;
+  MysqlResult& operator=(MysqlResult&&) = delete;
   ~MysqlResult();
 
   [[nodiscard]] bool next();  ///< moves to the next row, from before the first; false behind the last
@@ -69,8 +69,8 @@ class MysqlResult {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A process' one connection, made when it is first needed, and its prepared statements. Every function but
-/// disconnect() throws DatabaseError; after one the connection is closed and the next call makes a new one.
+/// A process' one connection, made when it is first needed, and its prepared statements. execute() and begin_snapshot()
+/// throw DatabaseError; the next call after one closes the connection and makes a new one.
 class MysqlSession {
  public:
   explicit MysqlSession(DatabaseSettings settings);

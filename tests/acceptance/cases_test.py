@@ -144,7 +144,7 @@ def id_range(word):
 
 # Other defaults than Debian's, as a hoster may have set them. They change no answer.
 ODD_SERVER = (
-    "sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,PAD_CHAR_TO_FULL_LENGTH'",
+    "sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,ONLY_FULL_GROUP_BY,PAD_CHAR_TO_FULL_LENGTH,EMPTY_STRING_IS_NULL'",
     "time_zone = '+05:30'", "tx_isolation = 'READ-COMMITTED'", "autocommit = 0", "sql_select_limit = 2",
     "max_join_size = 10", "max_sort_length = 64", "character_set_server = 'latin1'",
     "collation_server = 'latin1_german1_ci'", "lc_time_names = 'cs_CZ'", "div_precision_increment = 0",

@@ -395,6 +395,22 @@ BOOST_AUTO_TEST_CASE(all_at_once) {
   check(rows, kList);
 }
 
+/// A fault names the element that is wrong, and those behind the 100th are not looked at: the answer to 30 KB must not
+/// be 450 MB.
+BOOST_AUTO_TEST_CASE(long_lists_of_faults_stay_small) {
+  for (const char* name : {"filter[id]", "filter[http_code]", "filter[http_code__lt]"}) {
+    BOOST_TEST_CONTEXT(name) {
+      try {
+        static_cast<void>(decode_call_params(parse_query_string(name + ("=" + repeated("a,", 15000))), kList));
+        BOOST_ERROR("accepted");
+      } catch (const ApiError& error) {
+        BOOST_TEST(error.faults().size() <= 101U);
+        for (const Fault& fault : error.faults()) BOOST_TEST(fault.detail.size() < 100U);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(words) {
   const auto first_detail = [](std::string_view text) {
     try {

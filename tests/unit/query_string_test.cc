@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(faults) {
 
 BOOST_AUTO_TEST_CASE(words) {
   BOOST_TEST(quoted("a") == "\"a\"");
-  const Fault fault = must_be({"page[size]", "0"}, "a whole number from 1 to 1000");
+  const Fault fault = must_be("page[size]", "a whole number from 1 to 1000", "0");
   BOOST_TEST(fault.detail == "page[size] must be a whole number from 1 to 1000, not \"0\".");
   BOOST_TEST(fault.parameter == "page[size]");
 }

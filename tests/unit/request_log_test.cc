@@ -48,18 +48,11 @@ BOOST_AUTO_TEST_CASE(always_one_line_of_json) {
   std::string bytes;
   for (unsigned byte = 0; byte < 0x100; ++byte) bytes += static_cast<char>(byte);
   const RequestRecord record{.request_id = bytes, .method = bytes, .outcome = "client_gone", .error = bytes};
-  for (const std::string& line : {format_log_line(record, kNow), format_log_line("started", bytes, kNow)}) {
-    BOOST_TEST(line.find('\n') == line.size() - 1);
-    rapidjson::Document document;
-    document.Parse<rapidjson::kParseValidateEncodingFlag>(line.data(), line.size());
-    BOOST_TEST(!document.HasParseError());
-  }
-}
-
-BOOST_AUTO_TEST_CASE(events) {
-  BOOST_TEST(format_log_line("started", "3 \"hosts\"", kNow) ==
-             R"({"time":"2026-11-01T10:00:00.123Z","event":"started","message":"3 \"hosts\""})"
-             "\n");
+  const std::string line = format_log_line(record, kNow);
+  BOOST_TEST(line.find('\n') == line.size() - 1);
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseValidateEncodingFlag>(line.data(), line.size());
+  BOOST_TEST(!document.HasParseError());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

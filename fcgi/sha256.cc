@@ -1,0 +1,25 @@
+#include "fcgi/sha256.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <stdexcept>
+
+namespace webhook_calls {
+
+std::string sha256_hex(std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
+    throw std::runtime_error("libcrypto has no SHA-256");
+  }
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (unsigned i = 0; i < length; ++i) {
+    hex += kDigits[digest.at(i) >> 4U];
+    hex += kDigits[digest.at(i) & 0xFU];
+  }
+  return hex;
+}
+
+}  // namespace webhook_calls
