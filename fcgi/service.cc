@@ -72,7 +72,8 @@ void log_line(const std::string& line) {
 
 bool Service::answer(const Request& request, ResponseOutput& output) {
   const auto begin = std::chrono::steady_clock::now();
-  RequestRecord record{.request_id = request.id, .method = is_read(request.method) ? request.method : "other"};
+  RequestRecord record{.request_id = request.id,
+                       .method = is_read(request.method) ? std::string_view{request.method} : "other"};
   Response response{output, request.method == "HEAD"};
   const auto failure = try_to_respond(request, response, record);
   const bool cut_short = failure && response.started();
