@@ -3,6 +3,7 @@
 
 #include "fcgi/api_error.h"
 #include "fcgi/bearer.h"
+#include "fcgi/sha256.h"
 #include "tests/fuzz/fuzz.h"
 
 /// An Authorization, against RFC 6750's pattern.
