@@ -141,7 +141,7 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
 
 void Service::respond_with_list(const CallRequest& request, const Access& access, Response& response,
                                 RequestRecord& record) {
-  const CallPage page = store_.list_calls(request.params.query, access.cutoff);
+  const CallPage page = store_.list_calls(request.params.query, access);
   JsonWriter json{response};
   record.rows = write_call_list(json, response, request, *page.rows, page.count);
 }

@@ -38,9 +38,20 @@ Sql comparison(const Filter& filter) {
   return "=";
 }
 
-void add_filter(Statement& statement, const Filter& filter) {
-  const Sql column = row_of(filter.field).column;
-  statement.add(" AND ");
+void add_ids(Statement& statement, const std::vector<IdRange>& ids) {
+  if (ids.empty()) return;
+  statement.add(" AND (");
+  for (const IdRange& range : ids) {
+    if (&range != &ids.front()) statement.add(" OR ");
+    statement.add("c.id>=").bind(range.first);
+    if (range.last != IdRange{}.last) statement.add(" AND c.id<=").bind(range.last);
+  }
+  statement.add(")");
+}
+
+}  // namespace
+
+void add_condition(Statement& statement, Sql column, const Filter& filter) {
   if (filter.op != Operator::any_of && !filter.values.empty()) {
     statement.add(column).add(comparison(filter)).bind(bind_value_of(filter.values.front()));
     return;
@@ -62,16 +73,16 @@ void add_filter(Statement& statement, const Filter& filter) {
   if (filter.or_null) statement.add(" OR ").add(column).add(" IS NULL)");
 }
 
-}  // namespace
-
-void add_conditions(Statement& statement, const CallQuery& query, const std::string& cutoff) {
-  statement.add(" WHERE c.webhook_id=").bind(query.webhook_id).add(" AND c.created_at>").bind(cutoff);
+void add_conditions(Statement& statement, const CallQuery& query, const CallScope& scope) {
+  statement.add(" WHERE c.webhook_id=").bind(query.webhook_id).add(" AND c.created_at>").bind(scope.cutoff);
+  add_ids(statement, scope.ids);
   for (const Filter& filter : query.filters) {
     if (filter.field == CallField::webhook_id) {  // decided here: the webhook is the path's
       const bool here = std::ranges::find(filter.values, FilterValue{query.webhook_id}) != filter.values.end();
       if (!here) statement.add(" AND FALSE");
     } else {
-      add_filter(statement, filter);
+      statement.add(" AND ");
+      add_condition(statement, row_of(filter.field).column, filter);
     }
   }
 }

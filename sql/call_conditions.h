@@ -1,13 +1,15 @@
 #pragma once
 
-#include <string>
-
 #include "sql/call_query.h"
 #include "sql/statement.h"
 
 namespace webhook_calls {
 
-/// Appends ` WHERE …`: the records of the query's webhook that have not expired and that all its filters select.
-void add_conditions(Statement& statement, const CallQuery& query, const std::string& cutoff);
+/// Appends what a filter asks of `column`.
+void add_condition(Statement& statement, Sql column, const Filter& filter);
+
+/// Appends ` WHERE …`: the records of the query's webhook that lie in the scope and that all the query's filters
+/// select.
+void add_conditions(Statement& statement, const CallQuery& query, const CallScope& scope);
 
 }  // namespace webhook_calls

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <variant>
 #include <vector>
@@ -19,7 +20,8 @@ using FilterValue = std::variant<std::uint64_t, std::string, Instant>;
 struct Filter {
   CallField field;
   Operator op = Operator::any_of;
-  std::vector<FilterValue> values{};  ///< of the field's ValueType; one at most where op is not any_of
+  std::vector<FilterValue> values{};  ///< of the field's ValueType (an instant also as the database's own text); one at
+                                      ///< most where op is not any_of
   bool or_null = false;               ///< any_of: records in which the field is null are selected too
 
   friend bool operator==(const Filter&, const Filter&) = default;
@@ -46,6 +48,20 @@ struct CallQuery {
 
   [[nodiscard]] std::uint64_t offset() const { return (page_number - 1) * page_size; }
   friend bool operator==(const CallQuery&, const CallQuery&) = default;
+};
+
+/// Ids from `first` to `last`.
+struct IdRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = std::numeric_limits<std::uint64_t>::max();
+
+  friend bool operator==(const IdRange&, const IdRange&) = default;
+};
+
+/// Where a statement has to look for a query's records.
+struct CallScope {
+  std::string cutoff{};        ///< records created then or before have expired
+  std::vector<IdRange> ids{};  ///< all that are asked for lie in one of these; empty: anywhere
 };
 
 }  // namespace webhook_calls

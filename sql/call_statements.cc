@@ -4,7 +4,6 @@
 #include <array>
 
 #include "sql/call_conditions.h"
-#include "sql/overloaded.h"
 
 namespace webhook_calls {
 namespace {
@@ -32,29 +31,21 @@ const Index* index_of_filters(const CallQuery& query) {
   return nullptr;
 }
 
-const Index& index_of_page(const CallQuery& query, const std::vector<SortKey>& order) {
-  if (const Index* index = index_of_filters(query)) return *index;
+const Index& index_of_page(const CallQuery& query, const std::vector<SortKey>& order, bool narrowed) {
+  const Index* index = index_of_filters(query);
+  if (narrowed && index == &kByCreated && order.front().field == CallField::id) return kPrimary;
+  if (index != nullptr) return *index;
   if (order.front().field == CallField::created_at) return kByCreated;
   if (order.front().field == CallField::http_code) return kByCode;
   return kPrimary;
 }
 
-const Index& index_of_count(const CallQuery& query) {
-  if (const Index* index = index_of_filters(query)) return *index;
+const Index& index_of_count(const CallQuery& query, const CallScope& scope) {
+  const Index* index = index_of_filters(query);
+  if (!scope.ids.empty() && index != &kByCode) return kPrimary;
+  if (index != nullptr) return *index;
   const bool reads_rows = filters_by(query, CallField::headers) || filters_by(query, CallField::body);
   return reads_rows ? kPrimary : kByCreated;
-}
-
-/// The sort as SQL needs it: without the webhook's id, which is the same in every row, without keys behind the unique
-/// id, and ending in the id, in the direction of the last key.
-std::vector<SortKey> total_order(const std::vector<SortKey>& sort) {
-  std::vector<SortKey> order;
-  for (const SortKey& key : sort) {
-    if (key.field != CallField::webhook_id) order.push_back(key);
-    if (key.field == CallField::id) return order;
-  }
-  order.push_back({CallField::id, !sort.empty() && sort.back().descending});
-  return order;
 }
 
 /// Texts compare by their first 1024 bytes: a whole 1 MiB body would not fit in MySQL's sort buffer (error 1038).
@@ -87,8 +78,8 @@ void add_columns(Statement& statement, FieldSet fields, std::uint64_t inline_lim
   }
 }
 
-void add_limit(Statement& statement, const CallQuery& query) {
-  statement.add(" LIMIT ").bind(query.page_size + 1).add(" OFFSET ").bind(query.offset());
+void add_limit(Statement& statement, const CallQuery& query, std::uint64_t offset) {
+  statement.add(" LIMIT ").bind(query.page_size + 1).add(" OFFSET ").bind(offset);
 }
 
 void add_order(Statement& statement, const std::vector<SortKey>& order) {
@@ -100,14 +91,14 @@ void add_order(Statement& statement, const std::vector<SortKey>& order) {
   }
 }
 
-void add_source(Statement& statement, const Index& index, const CallQuery& query, const std::string& cutoff) {
+void add_source(Statement& statement, const Index& index, const CallQuery& query, const CallScope& scope) {
   statement.add(" FROM webhook_calls c FORCE INDEX (").add(index.name).add(")");
-  add_conditions(statement, query, cutoff);
+  add_conditions(statement, query, scope);
 }
 
 /// Finds, sorts and skips on the ids in a covering index, and reads headers and bodies for the page's ids alone. The
 /// outer ORDER BY names columns of the first table only, so that the few ids are sorted again and not the rows.
-Statement select_deferred(const CallQuery& query, const std::string& cutoff, const Index& index,
+Statement select_deferred(const CallQuery& query, const PagePlace& place, const Index& index,
                           const std::vector<SortKey>& order) {
   Statement statement{"SELECT STRAIGHT_JOIN "};
   add_columns(statement, query.fields, inline_bytes(query.page_size));
@@ -117,9 +108,9 @@ Statement select_deferred(const CallQuery& query, const std::string& cutoff, con
     add_sort_value(statement, order[i].field);
     statement.add(" AS ").add(kKeyNames.at(i));
   }
-  add_source(statement, index, query, cutoff);
+  add_source(statement, index, query, place.scope);
   add_order(statement, order);
-  add_limit(statement, query);
+  add_limit(statement, query, place.offset);
   statement.add(") p JOIN webhook_calls c FORCE INDEX (PRIMARY) ON c.webhook_id=").bind(query.webhook_id);
   statement.add(" AND c.id=p.id ORDER BY ");
   for (std::size_t i = 0; i + 1 < order.size(); ++i) {
@@ -134,46 +125,52 @@ Statement select_deferred(const CallQuery& query, const std::string& cutoff, con
 
 }  // namespace
 
-Statement select_access(const Reader& reader, std::uint64_t webhook_id) {
-  constexpr Sql kFromWebhooks{
-      "SELECT w.account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY FROM webhooks w WHERE w.id="};
-  return std::visit(Overloaded{
-                        [&](const TokenHash& hash) {
-                          Statement statement{
-                              "SELECT t.account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY FROM api_tokens t"
-                              " LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id="};
-                          statement.bind(webhook_id).add(" WHERE t.token_hash=UNHEX(").bind(hash.hex);
-                          return statement.add(") AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
-                        },
-                        [&](const Account& account) {
-                          Statement statement{kFromWebhooks};
-                          return statement.bind(webhook_id).add(" AND w.account_id=").bind(account.id);
-                        },
-                        [&](const Anyone&) {
-                          Statement statement{kFromWebhooks};
-                          return statement.bind(webhook_id);
-                        },
-                    },
-                    reader);
+std::vector<SortKey> total_order(const std::vector<SortKey>& sort) {
+  std::vector<SortKey> order;
+  for (const SortKey& key : sort) {
+    if (key.field != CallField::webhook_id) order.push_back(key);
+    if (key.field == CallField::id) return order;
+  }
+  order.push_back({CallField::id, !sort.empty() && sort.back().descending});
+  return order;
 }
 
-Statement select_page(const CallQuery& query, const std::string& cutoff) {
-  const std::vector<SortKey> order = total_order(query.sort);
-  const Index& index = index_of_page(query, order);
-  const bool in_index_order = index.sorted_by_id && order.front().field == CallField::id;
-  if (query.fields.has_contents() && !in_index_order) return select_deferred(query, cutoff, index, order);
+Statement select_access(const Reader& reader, std::uint64_t webhook_id) {
+  constexpr Sql kColumns{
+      ".account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY,"
+      "(SELECT k.first_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
+      " AND k.max_at>UTC_TIMESTAMP(3)-INTERVAL 60 DAY ORDER BY k.first_id LIMIT 1),"
+      "(SELECT k.last_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
+      " ORDER BY k.first_id DESC LIMIT 1)"};
   Statement statement{"SELECT "};
-  add_columns(statement, query.fields, inline_bytes(query.page_size));
-  add_source(statement, index, query, cutoff);
-  add_order(statement, order);
-  add_limit(statement, query);
+  if (const auto* token = std::get_if<TokenHash>(&reader)) {
+    statement.add("t").add(kColumns);
+    statement.add(" FROM api_tokens t LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id=").bind(webhook_id);
+    statement.add(" WHERE t.token_hash=UNHEX(").bind(token->hex);
+    return statement.add(") AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
+  }
+  statement.add("w").add(kColumns).add(" FROM webhooks w WHERE w.id=").bind(webhook_id);
+  if (const auto* account = std::get_if<Account>(&reader)) statement.add(" AND w.account_id=").bind(account->id);
   return statement;
 }
 
-Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields, const std::string& cutoff) {
+Statement select_page(const CallQuery& query, const PagePlace& place) {
+  const std::vector<SortKey> order = total_order(query.sort);
+  const Index& index = index_of_page(query, order, place.narrowed);
+  const bool reads_only_the_page = index.sorted_by_id && order.front().field == CallField::id && place.offset == 0;
+  if (query.fields.has_contents() && !reads_only_the_page) return select_deferred(query, place, index, order);
+  Statement statement{"SELECT "};
+  add_columns(statement, query.fields, inline_bytes(query.page_size));
+  add_source(statement, index, query, place.scope);
+  add_order(statement, order);
+  add_limit(statement, query, place.offset);
+  return statement;
+}
+
+Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields, const CallScope& scope) {
   Statement statement{"SELECT "};
   add_columns(statement, fields, inline_bytes(1));
-  add_source(statement, kPrimary, CallQuery{.webhook_id = webhook_id}, cutoff);
+  add_source(statement, kPrimary, CallQuery{.webhook_id = webhook_id}, scope);
   return statement.add(" AND c.id=").bind(call_id);
 }
 
@@ -185,9 +182,9 @@ Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<c
   return statement.add(" AND c.id IN ").bind_list(call_ids);
 }
 
-Statement count_calls(const CallQuery& query, const std::string& cutoff) {
+Statement count_calls(const CallQuery& query, const CallScope& scope) {
   Statement statement{"SELECT COUNT(*)"};
-  add_source(statement, index_of_count(query), query, cutoff);
+  add_source(statement, index_of_count(query, scope), query, scope);
   return statement;
 }
 

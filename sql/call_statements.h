@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "sql/call_query.h"
 #include "sql/statement.h"
@@ -30,24 +31,37 @@ using Reader = std::variant<TokenHash, Account, Anyone>;
 inline constexpr std::uint64_t kInlineBytes = 4U << 20U;
 inline constexpr std::uint64_t kPortionBytes = 1U << 20U;
 
-/// Columns: account id, webhook id, name, url, cutoff. No row: the token is unknown or has expired, or (without a
-/// token) there is no such webhook. A webhook id of NULL: no such webhook in the token's account.
+/// The sort as SQL needs it: without the webhook's id, which is the same in every row, without keys behind the unique
+/// id, and ending in the id, in the direction of the last key.
+[[nodiscard]] std::vector<SortKey> total_order(const std::vector<SortKey>& sort);
+
+/// Columns: account id, webhook id, name, url, cutoff; then of the webhook's chunks the first id of the first that has
+/// not wholly expired, and the last id of the last one, NULL where there is none. No row: the token is unknown or has
+/// expired, or (without a token) there is no such webhook. A webhook id of NULL: no such webhook in the token's
+/// account.
 [[nodiscard]] Statement select_access(const Reader& reader, std::uint64_t webhook_id);
+
+/// Where a page lies among the records that its query selects.
+struct PagePlace {
+  CallScope scope{};
+  std::uint64_t offset = 0;  ///< so many records of the scope come before the page
+  bool narrowed = false;     ///< the scope's ids are hardly more than those of the records that the filters select
+};
 
 /// One page and, to tell whether another follows, one record more. Columns: id, then those of `query.fields`:
 /// http_code, created_at, and for headers and body the size of both in bytes and then either. A record whose size
-/// exceeds inline_bytes() comes with NULL contents, to be read by select_contents(). `cutoff` is select_access()'s.
-[[nodiscard]] Statement select_page(const CallQuery& query, const std::string& cutoff);
+/// exceeds inline_bytes() comes with NULL contents, to be read by select_contents().
+[[nodiscard]] Statement select_page(const CallQuery& query, const PagePlace& place);
 
 /// One record, in the columns of select_page() for a page of 1.
 [[nodiscard]] Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields,
-                                    const std::string& cutoff);
+                                    const CallScope& scope);
 
 /// Columns: id, then headers and body as `fields` has them. `call_ids` must not be empty.
 [[nodiscard]] Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids);
 
-/// How many records the filters of `query` select, on all pages.
-[[nodiscard]] Statement count_calls(const CallQuery& query, const std::string& cutoff);
+/// How many records the filters of `query` select, on all pages, by reading their entries in an index.
+[[nodiscard]] Statement count_calls(const CallQuery& query, const CallScope& scope);
 
 /// The size of contents above which a record of a page of `page_size` is read on its own.
 [[nodiscard]] constexpr std::uint64_t inline_bytes(std::uint64_t page_size) { return kInlineBytes / page_size; }

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "sql/call_rollup.h"
+
 namespace webhook_calls {
 namespace {
 
@@ -157,6 +159,11 @@ std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapsho
   return std::make_unique<PageRows>(session, std::move(snapshot), *std::move(result), query);
 }
 
+std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapshot> snapshot, const CallQuery& query,
+                                    const PagePlace& place) {
+  return read_page(session, std::move(snapshot), select_page(query, place), query);
+}
+
 }  // namespace
 
 std::optional<Access> CallStore::find_access(const Reader& reader, std::uint64_t webhook_id) {
@@ -167,29 +174,46 @@ std::optional<Access> CallStore::find_access(const Reader& reader, std::uint64_t
     if (std::holds_alternative<TokenHash>(reader)) return std::nullopt;
     return access;
   }
-  constexpr unsigned kAccount = 1, kId = 2, kName = 3, kUrl = 4, kCutoff = 5;
+  constexpr unsigned kAccount = 1, kId = 2, kName = 3, kUrl = 4, kCutoff = 5, kFirst = 6, kLast = 7;
   access.account_id = result.number(kAccount);
   access.cutoff = result.text(kCutoff);
   if (!result.is_null(kId)) access.webhook = Webhook{result.number(kId), result.text(kName), result.text(kUrl)};
+  access.has_chunks = !result.is_null(kLast);
+  if (!result.is_null(kFirst)) {
+    access.first_id = result.number(kFirst);
+  } else if (access.has_chunks) {
+    access.first_id = result.number(kLast) + 1;
+  }
   return access;
 }
 
-CallPage CallStore::list_calls(const CallQuery& query, const std::string& cutoff) {
+CallPage CallStore::list_calls(const CallQuery& query, const Access& access) {
+  PagePlace plain{.scope = {access.cutoff, {}}, .offset = query.offset()};
+  if (access.first_id > 0) plain.scope.ids = {{access.first_id}};
+  const bool asks_chunks = access.has_chunks && CallRollup::helps(query);
+  if (!asks_chunks && !query.count) return {.rows = read_page(session_, std::nullopt, query, plain)};
+  Snapshot snapshot{session_};
   CallPage page;
-  std::optional<Snapshot> snapshot;
+  if (asks_chunks) {
+    if (auto rollup = CallRollup::open(session_, query, access.first_id)) {
+      if (query.count) page.count = rollup->count();
+      const PlacedPage placed = rollup->place_page();
+      page.rows = read_page(session_, std::move(snapshot), placed.query, placed.place);
+      return page;
+    }
+  }
   if (query.count) {
-    snapshot.emplace(session_);
-    MysqlResult counted = session_.execute(count_calls(query, cutoff));
+    MysqlResult counted = session_.execute(count_calls(query, {access.cutoff, {}}));
     page.count = counted.next() ? counted.number(1) : 0;
   }
-  page.rows = read_page(session_, std::move(snapshot), select_page(query, cutoff), query);
+  page.rows = read_page(session_, std::move(snapshot), query, plain);
   return page;
 }
 
 std::unique_ptr<CallRows> CallStore::find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields,
                                                const std::string& cutoff) {
   const CallQuery query{.webhook_id = webhook_id, .fields = fields, .page_size = 1};
-  return read_page(session_, std::nullopt, select_call(webhook_id, call_id, fields, cutoff), query);
+  return read_page(session_, std::nullopt, select_call(webhook_id, call_id, fields, {cutoff, {}}), query);
 }
 
 }  // namespace webhook_calls

@@ -17,6 +17,8 @@ struct Access {
   std::optional<std::uint64_t> account_id{};  ///< empty where open access did not meet a webhook
   std::optional<Webhook> webhook{};           ///< empty: there is none for this reader
   std::string cutoff{};                       ///< of this request: records created then or before have expired
+  std::uint64_t first_id = 0;                 ///< of the webhook's records: those with lower ids have expired
+  bool has_chunks = false;
 };
 
 struct CallPage {
@@ -32,7 +34,7 @@ class CallStore {
   /// Empty: the token is unknown or has expired.
   [[nodiscard]] std::optional<Access> find_access(const Reader& reader, std::uint64_t webhook_id);
 
-  [[nodiscard]] CallPage list_calls(const CallQuery& query, const std::string& cutoff);
+  [[nodiscard]] CallPage list_calls(const CallQuery& query, const Access& access);
 
   /// No row: there is no such record, or it has expired.
   [[nodiscard]] std::unique_ptr<CallRows> find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields,

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sql/call_statements.h"
+#include "sql/chunk_statements.h"
 
 namespace webhook_calls {
 namespace {
@@ -21,12 +22,14 @@ void check_version(MysqlSession& session, DatabaseReport& report) {
 void check_reading(MysqlSession& session, DatabaseReport& report) {
   CallQuery query;
   query.page_size = 1;
-  const std::string no_cutoff = "9999-12-31 23:59:59.999";
-  const std::array<std::pair<std::string, Statement>, 4> statements{{
-      {"webhooks", select_access(Anyone{}, 0)},
+  const CallScope nothing{"9999-12-31 23:59:59.999", {}};
+  query.filters = {{.field = CallField::http_code, .values = {std::uint64_t{0}}}};
+  const std::array<std::pair<std::string, Statement>, 5> statements{{
+      {"webhooks and webhook_call_chunks", select_access(Anyone{}, 0)},
       {"api_tokens and webhooks", select_access(TokenHash{}, 0)},
-      {"webhook_calls", select_page(query, no_cutoff)},
-      {"webhook_calls", count_calls(query, no_cutoff)},
+      {"webhook_calls", select_page(query, {.scope = nothing})},
+      {"webhook_calls", count_calls(query, nothing)},
+      {"webhook_call_chunk_codes", sum_whole_chunks({query, nothing.cutoff})},
   }};
   for (const auto& [tables, statement] : statements) {
     try {

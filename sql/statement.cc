@@ -2,8 +2,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace webhook_calls {
+
+Statement& Statement::bind(BindValue value) {
+  text_ += '?';
+  binds_.push_back(std::move(value));
+  return *this;
+}
 
 Statement& Statement::bind_list(std::span<const BindValue> values) {
   const std::size_t marks = std::bit_ceil(values.size());

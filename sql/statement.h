@@ -40,11 +40,7 @@ class Statement {
     return *this;
   }
 
-  Statement& bind(BindValue value) {
-    text_ += '?';
-    binds_.push_back(std::move(value));
-    return *this;
-  }
+  Statement& bind(BindValue value);
 
   /// `(?,?,…)`. The number of marks is the next power of two: the last value repeats, which IN does not notice, and so
   /// few different texts are prepared however long the lists are. `values` must not be empty.

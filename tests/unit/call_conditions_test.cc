@@ -6,6 +6,10 @@
 
 namespace webhook_calls {
 
+namespace {
+const std::string kCutoff = "2026-09-02 10:00:00.000";
+}
+
 BOOST_AUTO_TEST_SUITE(call_conditions_test)
 
 BOOST_AUTO_TEST_CASE(filters) {
@@ -61,9 +65,30 @@ BOOST_AUTO_TEST_CASE(filters) {
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.text << row.binds) {
       Statement statement{"…"};
-      add_conditions(statement, {.webhook_id = 7, .filters = row.filters}, "2026-09-02 10:00:00.000");
+      add_conditions(statement, {.webhook_id = 7, .filters = row.filters}, {kCutoff, {}});
       BOOST_TEST(statement.text() == "… WHERE c.webhook_id=? AND c.created_at>?" + row.text);
       BOOST_TEST(shown_binds(statement) == "7 '2026-09-02 10:00:00.000'" + row.binds);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(ids) {
+  const struct {
+    std::vector<IdRange> ids;
+    std::string text, binds;
+  } rows[] = {
+      {{}, "", ""},
+      {{{5}}, " AND (c.id>=?)", " 5"},
+      {{{5, 9}}, " AND (c.id>=? AND c.id<=?)", " 5 9"},
+      {{{5, 9}, {20}}, " AND (c.id>=? AND c.id<=? OR c.id>=?)", " 5 9 20"},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.text) {
+      const CallQuery query{.webhook_id = 7, .filters = {{CallField::id}}};
+      Statement statement{"…"};
+      add_conditions(statement, query, {kCutoff, row.ids});
+      BOOST_TEST(statement.text() == "… WHERE c.webhook_id=? AND c.created_at>?" + row.text + " AND FALSE");
+      BOOST_TEST(shown_binds(statement) == "7 '" + kCutoff + "'" + row.binds);
     }
   }
 }

@@ -17,6 +17,8 @@ const std::string kAllColumns = "c.id,c.http_code,c.created_at," + kBothSizes + 
 const std::string kLimit = " LIMIT ? OFFSET ?";
 const std::string kJoin = ") p JOIN webhook_calls c FORCE INDEX (PRIMARY) ON c.webhook_id=? AND c.id=p.id";
 
+PagePlace place_of(const CallQuery& query) { return {.scope = {kCutoff, {}}, .offset = query.offset()}; }
+
 std::string from(const std::string& index) {
   return " FROM webhook_calls c FORCE INDEX (" + index + ") WHERE c.webhook_id=? AND c.created_at>?";
 }
@@ -43,7 +45,7 @@ struct Row {
 
 void check_page(const Row& row) {
   BOOST_TEST_CONTEXT(row.name) {
-    const Statement statement = select_page(row.query, kCutoff);
+    const Statement statement = select_page(row.query, place_of(row.query));
     BOOST_TEST(statement.text() == row.text);
     BOOST_TEST(shown_binds(statement) == row.binds);
     check_marks(statement);
@@ -63,15 +65,19 @@ static_assert([] {
 }());
 
 BOOST_AUTO_TEST_CASE(access) {
+  const std::string columns =
+      "w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY,(SELECT k.first_id FROM webhook_call_chunks k FORCE INDEX"
+      " (PRIMARY) WHERE k.webhook_id=w.id AND k.max_at>UTC_TIMESTAMP(3)-INTERVAL 60 DAY ORDER BY k.first_id LIMIT 1),"
+      "(SELECT k.last_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
+      " ORDER BY k.first_id DESC LIMIT 1)";
   const Statement by_token = select_access(TokenHash{"ab12"}, 7);
   BOOST_TEST(by_token.text() ==
-             "SELECT t.account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY FROM api_tokens t"
-             " LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id=? WHERE t.token_hash=UNHEX(?)"
-             " AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
+             "SELECT t.account_id," + columns +
+                 " FROM api_tokens t LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id=?"
+                 " WHERE t.token_hash=UNHEX(?) AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
   BOOST_TEST(shown_binds(by_token) == "7 'ab12'");
 
-  const std::string from_webhooks =
-      "SELECT w.account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY FROM webhooks w WHERE w.id=?";
+  const std::string from_webhooks = "SELECT w.account_id," + columns + " FROM webhooks w WHERE w.id=?";
   const Statement by_account = select_access(Account{42}, 7);
   BOOST_TEST(by_account.text() == from_webhooks + " AND w.account_id=?");
   BOOST_TEST(shown_binds(by_account) == "7 42");
@@ -82,13 +88,13 @@ BOOST_AUTO_TEST_CASE(access) {
 }
 
 BOOST_AUTO_TEST_CASE(page_in_one_piece) {
-  BOOST_TEST(select_page({.webhook_id = 7}, kCutoff).text() ==
+  BOOST_TEST(select_page({.webhook_id = 7}, place_of({})).text() ==
              "SELECT c.id,c.http_code,c.created_at,COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0),"
              "IF(COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)<=?,c.headers,NULL),"
              "IF(COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)<=?,c.body,NULL)"
              " FROM webhook_calls c FORCE INDEX (PRIMARY) WHERE c.webhook_id=? AND c.created_at>?"
              " ORDER BY c.id LIMIT ? OFFSET ?");
-  BOOST_TEST(select_page(sorted_by({{CallField::created_at, true}}), kCutoff).text() ==
+  BOOST_TEST(select_page(sorted_by({{CallField::created_at, true}}), place_of({})).text() ==
              "SELECT STRAIGHT_JOIN c.id,c.http_code,c.created_at,COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),"
              "0),IF(COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)<=?,c.headers,NULL),"
              "IF(COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)<=?,c.body,NULL) FROM (SELECT c.id,"
@@ -107,16 +113,16 @@ BOOST_AUTO_TEST_CASE(page_orders) {
       {"default order", {.webhook_id = 7}, direct + " ORDER BY c.id" + kLimit, "4194 4194 7 '" + kCutoff + "' 1001 0"},
       {"page 3 of 25",
        {.webhook_id = 7, .page_number = 3, .page_size = 25},
-       direct + " ORDER BY c.id" + kLimit,
-       "167772 167772 7 '" + kCutoff + "' 26 50"},
+       deferred + from("PRIMARY") + " ORDER BY c.id" + kLimit + kJoin + " ORDER BY p.id",
+       "167772 167772 7 '" + kCutoff + "' 26 50 7"},
       {"a page of one",
        {.webhook_id = 7, .page_size = 1},
        direct + " ORDER BY c.id" + kLimit,
        "4194304 4194304 7 '" + kCutoff + "' 2 0"},
       {"the last page there is",
        {.webhook_id = 7, .page_number = (std::uint64_t{1} << 63U) + 1, .page_size = 1},
-       direct + " ORDER BY c.id" + kLimit,
-       "4194304 4194304 7 '" + kCutoff + "' 2 9223372036854775808"},
+       deferred + from("PRIMARY") + " ORDER BY c.id" + kLimit + kJoin + " ORDER BY p.id",
+       "4194304 4194304 7 '" + kCutoff + "' 2 9223372036854775808 7"},
       {"id", sorted_by({{CallField::id}}), direct + " ORDER BY c.id" + kLimit, direct_binds},
       {"-id", sorted_by({{CallField::id, true}}), direct + " ORDER BY c.id DESC" + kLimit, direct_binds},
       {"keys behind the unique id say nothing", sorted_by({{CallField::id, true}, {CallField::body}}),
@@ -228,20 +234,20 @@ BOOST_AUTO_TEST_CASE(indexes) {
   for (const auto& row : rows) {
     CallQuery query{.webhook_id = 7, .fields = {}, .filters = row.filters, .page_number = 9};
     Statement expected{""};
-    add_conditions(expected, query, kCutoff);
+    add_conditions(expected, query, {kCutoff, {}});
     BOOST_TEST_CONTEXT(expected.text()) {
       const auto from_index = [&](const std::string& index) {
         return " FROM webhook_calls c FORCE INDEX (" + index + ")" + expected.text();
       };
-      BOOST_TEST(select_page(query, kCutoff).text() ==
+      BOOST_TEST(select_page(query, place_of(query)).text() ==
                  "SELECT c.id" + from_index(row.by_id) + " ORDER BY c.id" + kLimit);
       query.sort = {{CallField::created_at, true}};
-      BOOST_TEST(select_page(query, kCutoff).text() ==
+      BOOST_TEST(select_page(query, place_of(query)).text() ==
                  "SELECT c.id" + from_index(row.by_time) + " ORDER BY c.created_at DESC,c.id DESC" + kLimit);
       query.sort = {{CallField::body}};
-      BOOST_TEST(select_page(query, kCutoff).text() ==
+      BOOST_TEST(select_page(query, place_of(query)).text() ==
                  "SELECT c.id" + from_index(row.by_body) + " ORDER BY LEFT(c.body,1024),c.id" + kLimit);
-      const Statement count = count_calls(query, kCutoff);  // knows neither order nor page
+      const Statement count = count_calls(query, {kCutoff, {}});  // knows neither order nor page
       BOOST_TEST(count.text() == "SELECT COUNT(*)" + from_index(row.count));
       BOOST_TEST(shown_binds(count) == shown_binds(expected));
       check_marks(count);
@@ -250,16 +256,16 @@ BOOST_AUTO_TEST_CASE(indexes) {
 }
 
 BOOST_AUTO_TEST_CASE(counting_in_one_piece) {
-  const Statement count = count_calls({.webhook_id = 7}, kCutoff);
+  const Statement count = count_calls({.webhook_id = 7}, {kCutoff, {}});
   BOOST_TEST(count.text() == "SELECT COUNT(*)" + from("by_created"));
   BOOST_TEST(shown_binds(count) == "7 '" + kCutoff + "'");
 }
 
 BOOST_AUTO_TEST_CASE(one_call) {
-  const Statement whole = select_call(7, 1842, FieldSet::all_attributes(), kCutoff);
+  const Statement whole = select_call(7, 1842, FieldSet::all_attributes(), {kCutoff, {}});
   BOOST_TEST(whole.text() == "SELECT " + kAllColumns + from("PRIMARY") + " AND c.id=?");
   BOOST_TEST(shown_binds(whole) == "4194304 4194304 7 '" + kCutoff + "' 1842");
-  const Statement sparse = select_call(7, 1842, fields({CallField::created_at}), kCutoff);
+  const Statement sparse = select_call(7, 1842, fields({CallField::created_at}), {kCutoff, {}});
   BOOST_TEST(sparse.text() == "SELECT c.id,c.created_at" + from("PRIMARY") + " AND c.id=?");
   BOOST_TEST(shown_binds(sparse) == "7 '" + kCutoff + "' 1842");
 }

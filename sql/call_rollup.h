@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sql/call_query.h"
+#include "sql/call_statements.h"
+#include "sql/chunk_statements.h"
+#include "sql/mysql_session.h"
+
+namespace webhook_calls {
+
+/// A page, as its statement has to ask for it: with what chunks told added to the query's filters, and its place.
+struct PlacedPage {
+  CallQuery query{};
+  PagePlace place{};
+};
+
+/// Tells by the chunks of a webhook what would take long by its records: how many of them a query selects, and where
+/// its page lies. What lies in partial chunks, and in the tail behind the last one, is counted by its records, a
+/// chunk's worth at a time. Its functions throw DatabaseError, and all must run in one snapshot of the session.
+class CallRollup {
+ public:
+  /// Whether chunks can help with the query at all.
+  [[nodiscard]] static bool helps(const CallQuery& query);
+
+  /// `first_id`: records with lower ids have expired. Empty: the webhook has no chunks, or too many different codes.
+  [[nodiscard]] static std::optional<CallRollup> open(MysqlSession& session, const CallQuery& query,
+                                                      std::uint64_t first_id);
+
+  /// How many records the query selects.
+  [[nodiscard]] std::uint64_t count() { return count(query_); }
+
+  [[nodiscard]] PlacedPage place_page();
+
+ private:
+  struct PartialChunk {
+    IdRange ids;
+    bool begins_within;  ///< its first record in time is not too early
+    bool ends_within;    ///< its last one is not too late
+  };
+
+  CallRollup(MysqlSession& session, CallQuery query, std::uint64_t first_id)
+      : session_(session), query_(std::move(query)), first_id_(first_id) {}
+
+  [[nodiscard]] bool replace_codes();
+  [[nodiscard]] std::uint64_t count(const CallQuery& query);
+  [[nodiscard]] std::uint64_t count_in(const CallQuery& query, const std::vector<IdRange>& ids);
+  [[nodiscard]] std::vector<PartialChunk> find_partial(const CallQuery& query);
+  void place_by_id(PlacedPage& page, ChunkOrder order);
+  void place_by_time(PlacedPage& page, ChunkOrder order);
+  void skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left);
+  void skip_by_time(PlacedPage& page, ChunkOrder order);
+  [[nodiscard]] std::vector<IdRange> find_ids(const CallQuery& query);
+
+  MysqlSession& session_;
+  CallQuery query_;  ///< all that it asks of http_code is one list
+  std::uint64_t first_id_;
+  std::string cutoff_{};
+  IdRange tail_{};
+};
+
+}  // namespace webhook_calls

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sql/call_query.h"
+#include "sql/statement.h"
+
+/// The statements about chunks (sql/migrations/0003_call_chunks.sql). Of a chunk all records are selected where its
+/// min_at and max_at lie within the query's times and past the cutoff (it is whole), none where both lie outside, and
+/// else some (it is partial). Where the query filters by http_code, the numbers are those of its codes.
+namespace webhook_calls {
+
+/// The records of a chunk, about: sealing waits for 4,096 (sql/routines.sql).
+inline constexpr std::uint64_t kChunkRecords = 4096;
+
+/// What of a query chunks are asked for.
+struct ChunkScope {
+  const CallQuery& query;
+  std::string cutoff;  ///< records created then or before have expired
+  IdRange ids{};       ///< chunks that lie in it
+};
+
+/// Columns: the cutoff now, the last id of the webhook's last chunk (0: it has none).
+[[nodiscard]] Statement select_sealed(std::uint64_t webhook_id);
+
+/// Column: the lowest http_code from `least` on that a record of the webhook has. No row: there is none.
+[[nodiscard]] Statement select_next_code(std::uint64_t webhook_id, std::uint64_t least);
+
+/// Column: the number of records in whole chunks.
+[[nodiscard]] Statement sum_whole_chunks(const ChunkScope& scope);
+
+/// Columns: first and last id; whether its first, its last record in time lies within. In the order of ids.
+[[nodiscard]] Statement select_partial_chunks(const ChunkScope& scope);
+
+/// Columns: first and last id of each chunk of which any record may be selected. In the order of ids.
+[[nodiscard]] Statement select_chunks(const ChunkScope& scope);
+
+/// How a page is ordered, as far as chunks are concerned.
+struct ChunkOrder {
+  bool by_time = false;  ///< by created_at, else by id
+  bool descending = false;
+};
+
+/// How far one can go through the whole chunks without passing more than `records`. Columns: by id the last id that is
+/// passed (descending: the first), by time the created_at up to which one comes (it is not passed); the records passed
+/// (by time at most so many); all that could be. NULL first where not even one chunk can be passed.
+[[nodiscard]] Statement select_skip(const ChunkScope& scope, ChunkOrder order, std::uint64_t records);
+
+/// How far one has to go through the whole chunks until `records` of them have been passed. Column: by id the last id
+/// that is passed (descending: the first), by time the created_at. NULL where they are fewer.
+[[nodiscard]] Statement select_reach(const ChunkScope& scope, ChunkOrder order, std::uint64_t records);
+
+}  // namespace webhook_calls

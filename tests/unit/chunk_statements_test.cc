@@ -1,0 +1,135 @@
+#include "sql/chunk_statements.h"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+
+#include "tests/unit/shown.h"
+
+namespace webhook_calls {
+namespace {
+
+const std::string kCutoff = "2026-09-02 10:00:00.000";
+const std::string kChunks = " FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE webhook_id=?";
+const std::string kCodes =
+    " FROM (SELECT first_id,MAX(last_id) AS last_id,SUM(n) AS n,MIN(min_at) AS min_at,MAX(max_at) AS max_at"
+    " FROM webhook_call_chunk_codes FORCE INDEX (PRIMARY) WHERE webhook_id=?";
+
+const Filter kFrom{CallField::created_at, Operator::gte, {Instant{1793527200000}}};
+const Filter kUntil{CallField::created_at, Operator::lt, {Instant{1793527200000, true}}};
+const Filter kFailed{CallField::http_code, Operator::any_of, {std::uint64_t{500}}, true};
+const std::string kTime = "'2026-11-01 10:00:00.000'";
+
+CallQuery query_of(std::vector<Filter> filters) { return {.webhook_id = 7, .filters = std::move(filters)}; }
+
+void check(const Statement& statement, const std::string& text, const std::string& binds) {
+  BOOST_TEST(statement.text() == text);
+  BOOST_TEST(shown_binds(statement) == binds);
+  BOOST_TEST(static_cast<std::size_t>(std::ranges::count(statement.text(), '?')) == statement.binds().size());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(chunk_statements_test)
+
+BOOST_AUTO_TEST_CASE(one_webhook) {
+  check(
+      select_sealed(7),
+      "SELECT UTC_TIMESTAMP(3)-INTERVAL 60 DAY,COALESCE((SELECT last_id FROM webhook_call_chunks FORCE INDEX (PRIMARY)"
+      " WHERE webhook_id=? ORDER BY first_id DESC LIMIT 1),0)",
+      "7");
+  check(select_next_code(7, 400),
+        "SELECT c.http_code FROM webhook_calls c FORCE INDEX (by_code) WHERE c.webhook_id=? AND c.http_code>=?"
+        " ORDER BY c.http_code LIMIT 1",
+        "7 400");
+}
+
+// A bound asks one thing of chunks that lie within wholly, and another of those of which any record may.
+BOOST_AUTO_TEST_CASE(times) {
+  const std::string cutoff = "'" + kCutoff + "'";
+  const struct {
+    std::vector<Filter> filters;
+    IdRange ids;
+    std::string chunks, binds, whole, any, sides, times, lower_times, upper_times;
+  } rows[] = {
+      {{}, {}, kChunks + " AND ", "7", "k.min_at>?", "k.max_at>?", "(k.min_at>?),(TRUE)", cutoff, cutoff, ""},
+      {{},
+       {5},
+       kChunks + " AND first_id>=? AND ",
+       "7 5",
+       "k.min_at>?",
+       "k.max_at>?",
+       "(k.min_at>?),(TRUE)",
+       cutoff,
+       cutoff,
+       ""},
+      {{kFrom, kUntil},
+       {5, 9},
+       kChunks + " AND first_id>=? AND last_id<=? AND ",
+       "7 5 9",
+       "k.min_at>? AND k.min_at>=? AND k.max_at<=?",
+       "k.max_at>? AND k.max_at>=? AND k.min_at<=?",
+       "(k.min_at>? AND k.min_at>=?),(TRUE AND k.max_at<=?)",
+       cutoff + " " + kTime + " " + kTime,
+       cutoff + " " + kTime,
+       kTime},
+      {{kUntil, kFailed},
+       {0, 9},
+       kCodes + " AND last_id<=? AND (http_code IN (?) OR http_code IS NULL) GROUP BY first_id) k WHERE ",
+       "7 9 500",
+       "k.min_at>? AND k.max_at<=?",
+       "k.max_at>? AND k.min_at<=?",
+       "(k.min_at>?),(TRUE AND k.max_at<=?)",
+       cutoff + " " + kTime,
+       cutoff,
+       kTime},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.whole << row.chunks) {
+      const CallQuery query = query_of(row.filters);
+      const ChunkScope scope{query, kCutoff, row.ids};
+      const std::string binds = row.binds + " " + row.times;
+      check(sum_whole_chunks(scope), "SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)" + row.chunks + row.whole, binds);
+      check(select_chunks(scope), "SELECT k.first_id,k.last_id" + row.chunks + row.any + " ORDER BY k.first_id", binds);
+      const std::string upper = row.upper_times.empty() ? "" : row.upper_times + " ";
+      check(select_partial_chunks(scope),
+            "SELECT k.first_id,k.last_id," + row.sides + row.chunks + row.any + " AND NOT (" + row.whole +
+                ") ORDER BY k.first_id",
+            row.lower_times + " " + upper + binds + " " + row.times);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(skipping_and_reaching) {
+  const CallQuery query = query_of({});
+  const ChunkScope scope{query, kCutoff, {5}};
+  const std::string binds = " 7 5 '" + kCutoff + "'";
+  const struct {
+    ChunkOrder order;
+    std::string skip, passed, skip_by, reach, reach_by;
+  } rows[] = {
+      {{false, false}, "MAX", "x.upto", "k.last_id", "MIN", "k.last_id"},
+      {{false, true}, "MIN", "x.upto", "k.first_id", "MAX", "k.first_id"},
+      {{true, false}, "MAX", "x.upto-x.n", "k.min_at", "MIN", "k.max_at"},
+      {{true, true}, "MIN", "x.upto-x.n", "k.max_at", "MAX", "k.min_at"},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.skip << "(" << row.skip_by << ")") {
+      const auto source = [&](const std::string& position) {
+        return " FROM (SELECT " + position + " AS position,k.n,SUM(k.n) OVER (ORDER BY " + position +
+               (row.order.descending ? " DESC" : "") + ") AS upto" + kChunks + " AND first_id>=? AND k.min_at>?) x";
+      };
+      check(select_skip(scope, row.order, 9000),
+            "SELECT " + row.skip + "(IF(" + row.passed + "<=?,x.position,NULL)),CAST(COALESCE(MAX(IF(" + row.passed +
+                "<=?," + row.passed + ",0)),0) AS UNSIGNED),CAST(COALESCE(MAX(" + row.passed + "),0) AS UNSIGNED)" +
+                source(row.skip_by),
+            "9000 9000" + binds);
+      check(select_reach(scope, row.order, 26),
+            "SELECT " + row.reach + "(x.position)" + source(row.reach_by) + " WHERE x.upto>=?",
+            binds.substr(1) + " 26");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace webhook_calls
