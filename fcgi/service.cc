@@ -28,7 +28,9 @@ ApiError api_error_of(const DatabaseError& error) {
     case DatabaseError::Kind::timed_out:
       return {
           kServiceUnavailable,
-          Fault{"The database took too long. Filters on http_code or created_at and smaller pages need less of it."}};
+          Fault{
+              "The database took too long. Filters on created_at, http_code or id make it faster (a sort or filter by "
+              "headers or body reads each record that they leave), and so do smaller pages."}};
     case DatabaseError::Kind::unreachable:
     case DatabaseError::Kind::lost:
       break;
