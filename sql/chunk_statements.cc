@@ -7,7 +7,7 @@
 namespace webhook_calls {
 namespace {
 
-enum class Coverage : std::uint8_t { whole, partial, any };
+enum class Coverage : std::uint8_t { whole, any };
 
 bool is_lower_bound(const Filter& filter) { return filter.op == Operator::gt || filter.op == Operator::gte; }
 
@@ -21,52 +21,50 @@ void add_times(Statement& statement, const ChunkScope& scope, Sql first, Sql las
   }
 }
 
-/// All of a chunk's records lie within, as far as one side of the times is concerned.
+void add_whole(Statement& statement, const ChunkScope& scope) { add_times(statement, scope, "k.min_at", "k.max_at"); }
+
+/// The records of a chunk lie within, as far as one side of the times is concerned.
 void add_side(Statement& statement, const ChunkScope& scope, bool lower) {
-  statement.add("(");
+  const Sql column = lower ? Sql{"k.min_at"} : Sql{"k.max_at"};
+  statement.add("MIN(");
   if (lower) {
-    statement.add("k.min_at>").bind(scope.cutoff);
+    statement.add(column).add(">").bind(scope.cutoff);
   } else {
     statement.add("TRUE");
   }
   for (const Filter& filter : scope.query.filters) {
     if (filter.field != CallField::created_at || is_lower_bound(filter) != lower) continue;
     statement.add(" AND ");
-    add_condition(statement, lower ? Sql{"k.min_at"} : Sql{"k.max_at"}, filter);
+    add_condition(statement, column, filter);
   }
   statement.add(")");
 }
 
-/// Chunks as k: one row each, also where only some of their codes count.
+/// Chunks as k: one row each, whichever of their codes count.
 void add_chunks(Statement& statement, const ChunkScope& scope, Coverage coverage) {
-  const auto add_ids = [&] {
-    if (scope.ids.first > 0) statement.add(" AND first_id>=").bind(scope.ids.first);
-    if (scope.ids.last != IdRange{}.last) statement.add(" AND last_id<=").bind(scope.ids.last);
-  };
   const auto code = std::ranges::find(scope.query.filters, CallField::http_code, &Filter::field);
-  if (code == scope.query.filters.end()) {
-    statement.add(" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE webhook_id=").bind(scope.query.webhook_id);
-    add_ids();
-    statement.add(" AND ");
-  } else {
+  const bool by_code = code != scope.query.filters.end();
+  const bool several = by_code && code->values.size() + (code->or_null ? 1 : 0) > 1;
+  statement.add(" FROM ");
+  if (several) {
     statement.add(
-        " FROM (SELECT first_id,MAX(last_id) AS last_id,SUM(n) AS n,MIN(min_at) AS min_at,MAX(max_at) AS max_at"
-        " FROM webhook_call_chunk_codes FORCE INDEX (PRIMARY) WHERE webhook_id=");
-    statement.bind(scope.query.webhook_id);
-    add_ids();
+        "(SELECT first_id,MAX(last_id) AS last_id,SUM(n) AS n,MIN(min_at) AS min_at,MAX(max_at) AS max_at FROM ");
+  }
+  statement.add(by_code ? Sql{"webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE webhook_id="}
+                        : Sql{"webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE webhook_id="});
+  statement.bind(scope.query.webhook_id);
+  if (by_code) {
     statement.add(" AND ");
     add_condition(statement, "http_code", *code);
-    statement.add(" GROUP BY first_id) k WHERE ");
   }
+  if (scope.ids.first > 0) statement.add(" AND first_id>=").bind(scope.ids.first);
+  if (scope.ids.last != IdRange{}.last) statement.add(" AND last_id<=").bind(scope.ids.last);
+  statement.add(several ? Sql{" GROUP BY first_id) k WHERE "} : Sql{" AND "});
   if (coverage == Coverage::whole) {
-    add_times(statement, scope, "k.min_at", "k.max_at");
-    return;
+    add_whole(statement, scope);
+  } else {
+    add_times(statement, scope, "k.max_at", "k.min_at");
   }
-  add_times(statement, scope, "k.max_at", "k.min_at");
-  if (coverage == Coverage::any) return;
-  statement.add(" AND NOT (");
-  add_times(statement, scope, "k.min_at", "k.max_at");
-  statement.add(")");
 }
 
 /// The whole chunks as x, with the number of records up to and with each: upto.
@@ -92,19 +90,16 @@ Statement select_next_code(std::uint64_t webhook_id, std::uint64_t least) {
   return statement.bind(webhook_id).add(" AND c.http_code>=").bind(least).add(" ORDER BY c.http_code LIMIT 1");
 }
 
-Statement sum_whole_chunks(const ChunkScope& scope) {
-  Statement statement{"SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)"};
-  add_chunks(statement, scope, Coverage::whole);
-  return statement;
-}
-
-Statement select_partial_chunks(const ChunkScope& scope) {
-  Statement statement{"SELECT k.first_id,k.last_id,"};
+Statement select_coverage(const ChunkScope& scope) {
+  Statement statement{"SELECT IF("};
+  add_whole(statement, scope);
+  statement.add(",0,k.first_id) AS first,MAX(k.last_id),");
   add_side(statement, scope, true);
   statement.add(",");
   add_side(statement, scope, false);
-  add_chunks(statement, scope, Coverage::partial);
-  return statement.add(" ORDER BY k.first_id");
+  statement.add(",CAST(SUM(k.n) AS UNSIGNED)");
+  add_chunks(statement, scope, Coverage::any);
+  return statement.add(" GROUP BY first ORDER BY first");
 }
 
 Statement select_chunks(const ChunkScope& scope) {

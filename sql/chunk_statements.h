@@ -27,11 +27,10 @@ struct ChunkScope {
 /// Column: the lowest http_code from `least` on that a record of the webhook has. No row: there is none.
 [[nodiscard]] Statement select_next_code(std::uint64_t webhook_id, std::uint64_t least);
 
-/// Column: the number of records in whole chunks.
-[[nodiscard]] Statement sum_whole_chunks(const ChunkScope& scope);
-
-/// Columns: first and last id; whether its first, its last record in time lies within. In the order of ids.
-[[nodiscard]] Statement select_partial_chunks(const ChunkScope& scope);
+/// Columns: first and last id, whether the first and whether the last record in time lies within, number of records. A
+/// row for each partial chunk, in the order of ids; before them one for all whole chunks together, with 0 as its first
+/// id, where there are any.
+[[nodiscard]] Statement select_coverage(const ChunkScope& scope);
 
 /// Columns: first and last id of each chunk of which any record may be selected. In the order of ids.
 [[nodiscard]] Statement select_chunks(const ChunkScope& scope);

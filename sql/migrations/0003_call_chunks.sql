@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS webhook_call_chunk_codes (
   min_at DATETIME(3) NOT NULL,
   max_at DATETIME(3) NOT NULL,
   PRIMARY KEY (webhook_id, first_id, ordinal),
+  KEY by_code (webhook_id, http_code, first_id, last_id, n, min_at, max_at),
   KEY by_expiry (max_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

@@ -10,9 +10,10 @@ namespace {
 
 const std::string kCutoff = "2026-09-02 10:00:00.000";
 const std::string kChunks = " FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE webhook_id=?";
-const std::string kCodes =
-    " FROM (SELECT first_id,MAX(last_id) AS last_id,SUM(n) AS n,MIN(min_at) AS min_at,MAX(max_at) AS max_at"
-    " FROM webhook_call_chunk_codes FORCE INDEX (PRIMARY) WHERE webhook_id=?";
+const std::string kCodes = "webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE webhook_id=?";
+const std::string kSeveralCodes =
+    " FROM (SELECT first_id,MAX(last_id) AS last_id,SUM(n) AS n,MIN(min_at) AS min_at,MAX(max_at) AS max_at FROM " +
+    kCodes;
 
 const Filter kFrom{CallField::created_at, Operator::gte, {Instant{1793527200000}}};
 const Filter kUntil{CallField::created_at, Operator::lt, {Instant{1793527200000, true}}};
@@ -49,52 +50,56 @@ BOOST_AUTO_TEST_CASE(times) {
   const struct {
     std::vector<Filter> filters;
     IdRange ids;
-    std::string chunks, binds, whole, any, sides, times, lower_times, upper_times;
+    std::string chunks, binds, whole, any, sides, times, sides_times;
   } rows[] = {
-      {{}, {}, kChunks + " AND ", "7", "k.min_at>?", "k.max_at>?", "(k.min_at>?),(TRUE)", cutoff, cutoff, ""},
+      {{}, {}, kChunks + " AND ", "7", "k.min_at>?", "k.max_at>?", "MIN(k.min_at>?),MIN(TRUE)", cutoff, cutoff},
       {{},
        {5},
        kChunks + " AND first_id>=? AND ",
        "7 5",
        "k.min_at>?",
        "k.max_at>?",
-       "(k.min_at>?),(TRUE)",
+       "MIN(k.min_at>?),MIN(TRUE)",
        cutoff,
-       cutoff,
-       ""},
+       cutoff},
       {{kFrom, kUntil},
        {5, 9},
        kChunks + " AND first_id>=? AND last_id<=? AND ",
        "7 5 9",
        "k.min_at>? AND k.min_at>=? AND k.max_at<=?",
        "k.max_at>? AND k.max_at>=? AND k.min_at<=?",
-       "(k.min_at>? AND k.min_at>=?),(TRUE AND k.max_at<=?)",
+       "MIN(k.min_at>? AND k.min_at>=?),MIN(TRUE AND k.max_at<=?)",
        cutoff + " " + kTime + " " + kTime,
-       cutoff + " " + kTime,
-       kTime},
-      {{kUntil, kFailed},
-       {0, 9},
-       kCodes + " AND last_id<=? AND (http_code IN (?) OR http_code IS NULL) GROUP BY first_id) k WHERE ",
-       "7 9 500",
+       cutoff + " " + kTime + " " + kTime},
+      {{kUntil, {CallField::http_code, Operator::any_of, {std::uint64_t{500}}}},
+       {},
+       " FROM " + kCodes + " AND http_code IN (?) AND ",
+       "7 500",
        "k.min_at>? AND k.max_at<=?",
        "k.max_at>? AND k.min_at<=?",
-       "(k.min_at>?),(TRUE AND k.max_at<=?)",
+       "MIN(k.min_at>?),MIN(TRUE AND k.max_at<=?)",
        cutoff + " " + kTime,
+       cutoff + " " + kTime},
+      {{kFailed},
+       {0, 9},
+       kSeveralCodes + " AND (http_code IN (?) OR http_code IS NULL) AND last_id<=? GROUP BY first_id) k WHERE ",
+       "7 500 9",
+       "k.min_at>?",
+       "k.max_at>?",
+       "MIN(k.min_at>?),MIN(TRUE)",
        cutoff,
-       kTime},
+       cutoff},
   };
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.whole << row.chunks) {
       const CallQuery query = query_of(row.filters);
       const ChunkScope scope{query, kCutoff, row.ids};
       const std::string binds = row.binds + " " + row.times;
-      check(sum_whole_chunks(scope), "SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)" + row.chunks + row.whole, binds);
       check(select_chunks(scope), "SELECT k.first_id,k.last_id" + row.chunks + row.any + " ORDER BY k.first_id", binds);
-      const std::string upper = row.upper_times.empty() ? "" : row.upper_times + " ";
-      check(select_partial_chunks(scope),
-            "SELECT k.first_id,k.last_id," + row.sides + row.chunks + row.any + " AND NOT (" + row.whole +
-                ") ORDER BY k.first_id",
-            row.lower_times + " " + upper + binds + " " + row.times);
+      check(select_coverage(scope),
+            "SELECT IF(" + row.whole + ",0,k.first_id) AS first,MAX(k.last_id)," + row.sides +
+                ",CAST(SUM(k.n) AS UNSIGNED)" + row.chunks + row.any + " GROUP BY first ORDER BY first",
+            row.times + " " + row.sides_times + " " + binds);
     }
   }
 }
