@@ -323,6 +323,8 @@ class SettingsTest(RunningTest):
             self.refused(2, "WEBHOOK_CALLS_PORT must be a port", WEBHOOK_CALLS_PORT=port)
         for workers in ("0", "-1", "many", "1000"):
             self.refused(2, "WEBHOOK_CALLS_WORKERS must be a number", WEBHOOK_CALLS_WORKERS=workers)
+        for size in ("0", "128", "0M", "lots", "1.5G", "-1M", "100000G"):
+            self.refused(2, "WEBHOOK_CALLS_BUFFER_POOL must be a size", WEBHOOK_CALLS_BUFFER_POOL=size)
         for worker in ("/nonexistent/webhook-calls", str(PROJECT / "README.md"), str(folder)):
             self.refused(2, f"{worker} is not a program", "--worker", worker)
         self.refused(2, "--worker needs a value", "--worker")
@@ -340,7 +342,8 @@ class SettingsTest(RunningTest):
         run.stop()
         run.start(WEBHOOK_CALLS_ACCESS="open", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="7", WEBHOOK_CALLS_DB_HOSTS="nowhere.invalid",
                   WEBHOOK_CALLS_DB_PASSWORD="not-this-one", WEBHOOK_CALLS_DB_USER="nobody", WEBHOOK_CALLS_DB_NAME="mysql",
-                  WEBHOOK_CALLS_DB_TLS_CA="/nonexistent")
+                  WEBHOOK_CALLS_DB_TLS_CA="/nonexistent", WEBHOOK_CALLS_BUFFER_POOL="192M")
+        self.assertEqual(((192 << 20,),), run.sql("SELECT @@innodb_buffer_pool_size"))
         self.assertEqual(200, run.get(LIST % 1, []).status)
         self.assertEqual("webhook_calls", run.env["DB_NAME"])
         for worker in run.workers():

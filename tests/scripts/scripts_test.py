@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""migrate, token and expire-calls on a real database, and what the four roles may do there."""
+"""migrate, token, expire-calls and load-demo on a real database, and what the four roles may do there."""
 
 import contextlib
 import hashlib
+import os
 import re
+import signal
 import subprocess
 import threading
 import unittest
@@ -12,7 +14,7 @@ import pymysql
 from commands import PROJECT, ScriptTest, environment, option_file, path_that_notes_arguments, start_service
 from service import LIST, wait_until
 
-SCRIPTS = ("run", "test", "format", "migrate", "token", "notify", "expire-calls")
+SCRIPTS = ("run", "test", "format", "migrate", "token", "notify", "expire-calls", "load-demo")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
 DENIED = {1044, 1045, 1142, 1143, 1227, 1370}  # of a database, everything, table, column, what an administrator does, procedure
@@ -41,7 +43,8 @@ class UsageTest(ScriptTest):
             self.fails(2, "--nonsense", name, "--nonsense", "--help")
 
     def test_option_files(self):
-        for name, *arguments in (("migrate",), ("expire-calls",), ("token", "issue", "--account", "1"), ("notify", "1", "LICENSE")):
+        for name, *arguments in (("migrate",), ("expire-calls",), ("token", "issue", "--account", "1"), ("notify", "1", "LICENSE"),
+                                 ("load-demo", "1")):
             option = "--reader-defaults-file" if name == "notify" else "--defaults-file"
             self.fails(1, "nobody", name, *arguments, option, option_file("nobody"), cwd=PROJECT)
             self.fails(1, "cannot be read", name, *arguments, option, "/nonexistent.cnf", cwd=PROJECT)
@@ -376,6 +379,75 @@ class TokenTest(ScriptTest):
             self.fails(2, "", "token", *arguments)
         self.fails(1, "The token was not issued", "token", "issue", "--account", "9" * 20)
         self.assertEqual(before, service.sql("SELECT COUNT(*) FROM api_tokens"))
+
+
+class LoadDemoTest(ScriptTest):
+    def setUp(self):
+        self.clear()
+        self.addCleanup(self.clear)
+
+    def clear(self):
+        service.sql("DELETE FROM webhook_calls")
+        service.sql("DELETE FROM webhooks")
+
+    def load(self, *arguments):
+        """The webhooks' ids, the biggest first."""
+        output = self.succeeds("load-demo", *arguments)
+        first, others = re.search(r"with half of them is (\d+), .*:\n([\d ]+)\n", output).groups()
+        return [int(first), *map(int, others.split())]
+
+    def test_calls(self):
+        service.add_webhooks((20000, 1, "of another", "http://127.0.0.1:9/"))
+        ids = self.load("3000")
+        self.assertEqual((3000, 1, 0), service.sql("SELECT COUNT(*), MIN(created_at) > UTC_TIMESTAMP(3) - INTERVAL 60 DAY, "
+                                                   "COALESCE(SUM(created_at > UTC_TIMESTAMP(3)), 0) FROM webhook_calls")[0])
+        self.assertEqual(list(range(20001, 20201)), ids)
+        self.assertEqual({(webhook, 1) for webhook in [20000, *ids]}, set(service.sql("SELECT id, account_id FROM webhooks")))
+        self.assertEqual(((1500,),), service.sql("SELECT COUNT(*) FROM webhook_calls WHERE webhook_id = 20001"))
+        self.assertEqual((), service.sql("SELECT id FROM webhook_calls WHERE webhook_id NOT BETWEEN 20001 AND 20200"))
+        times = [time for time, in service.sql("SELECT created_at FROM webhook_calls WHERE webhook_id = 20001 ORDER BY id")]
+        self.assertEqual(sorted(times), times)
+        self.assertEqual(((0, 0),), service.sql("SELECT SUM((http_code IS NULL) <> (headers IS NULL)), "
+                                                "SUM((http_code IS NULL) <> (body IS NULL)) FROM webhook_calls"))
+        self.assertGreater(service.sql("SELECT SUM(http_code IS NULL OR http_code >= 400) FROM webhook_calls")[0][0], 20)
+        answer = service.send("GET", LIST % 20001 + "?page[size]=1000&count=true", [("Authorization", "Bearer " + service.env["TOKEN"])])
+        self.assertEqual((200, 1500), (answer.status, answer.json()["meta"]["count"]))
+
+    def test_again(self):
+        """Adds as many, to the same webhooks and, where more are asked for, to new ones behind them."""
+        first = self.load("300", "--webhooks", "3", "--failures-per-million", "1000000")
+        self.assertEqual(((150, 150),), service.sql("SELECT COUNT(*), SUM(http_code IS NULL OR http_code >= 400) FROM webhook_calls "
+                                                    f"WHERE webhook_id = {first[0]}"))
+        again = self.load("100", "--webhooks", "4", "--rare-failures")
+        self.assertEqual(([*first, first[-1] + 1], ((400,),)), (again, service.sql("SELECT COUNT(*) FROM webhook_calls")))
+
+    def test_days(self):
+        self.load("1000", "--days", "120")
+        ((expired,),) = service.sql("SELECT SUM(created_at <= UTC_TIMESTAMP(3) - INTERVAL 60 DAY) FROM webhook_calls")
+        self.assertAlmostEqual(500, expired, delta=2)
+
+    def test_stopped(self):
+        command = [PROJECT / "scripts/load-demo", "9999999999"]
+        process = subprocess.Popen(command, env=environment(WEBHOOK_CALLS_STATE=str(service.state)), start_new_session=True,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+                                   # a test that runs in the background has it ignored
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        wait_until(lambda: service.sql("SELECT COUNT(*) FROM webhook_calls")[0][0], "calls", 60)
+        os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(130, process.returncode, errors)
+        self.assertIn("What is loaded stays", errors)
+        ((count,),) = service.sql("SELECT COUNT(*) FROM webhook_calls")
+        self.assertEqual((True, 0), (count > 0, count % 25000))
+
+    def test_wrong_usage(self):
+        for arguments in ([], ["0"], ["-1"], ["many"], ["1.5"], ["1", "2"], ["1", "--days", "0"], ["1", "--days", "x"], ["1", "--days"],
+                          ["1", "--webhooks", "1"], ["1", "--webhooks", "10001"], ["1", "--failures-per-million", "1000001"],
+                          ["1", "--failures-per-million", "-1"], ["1; DROP TABLE webhooks"]):
+            self.fails(2, "", "load-demo", *arguments)
+        self.assertEqual((), service.sql("SELECT id FROM webhook_calls"))
 
 
 if __name__ == "__main__":
