@@ -105,10 +105,11 @@ bool CallRollup::replace_codes() {
 }
 
 std::uint64_t CallRollup::count(const CallQuery& query) {
-  const Coverage coverage = find_coverage(query);
-  if (coverage.partial.size() > kMaxPartial) return count_in(query, {});
-  std::uint64_t records = coverage.whole_records;
-  for (const PartialChunk& chunk : coverage.partial) records += count_in(query, {chunk.ids});
+  const std::vector<PartialChunk> partial = find_partial(query);
+  if (partial.size() > kMaxPartial) return count_in(query, {});
+  MysqlResult whole = session_.execute(sum_whole_chunks({query, cutoff_}));
+  std::uint64_t records = whole.next() ? whole.number(1) : 0;
+  for (const PartialChunk& chunk : partial) records += count_in(query, {chunk.ids});
   return records + count_in(query, {tail_});
 }
 
@@ -117,22 +118,18 @@ std::uint64_t CallRollup::count_in(const CallQuery& query, const std::vector<IdR
   return counted.next() ? counted.number(1) : 0;
 }
 
-CallRollup::Coverage CallRollup::find_coverage(const CallQuery& query) {
-  MysqlResult result = session_.execute(select_coverage({query, cutoff_}));
-  constexpr unsigned kFirst = 1, kLast = 2, kBegins = 3, kEnds = 4, kRecords = 5;
-  Coverage coverage;
+std::vector<CallRollup::PartialChunk> CallRollup::find_partial(const CallQuery& query) {
+  MysqlResult result = session_.execute(select_partial_chunks({query, cutoff_}));
+  constexpr unsigned kFirst = 1, kLast = 2, kBegins = 3, kEnds = 4;
+  std::vector<PartialChunk> partial;
   while (result.next()) {
-    const IdRange ids{result.number(kFirst), result.number(kLast)};
-    if (ids.first == 0) {
-      coverage.whole_records = result.number(kRecords);
-    } else {
-      coverage.partial.push_back({ids, result.number(kBegins) != 0, result.number(kEnds) != 0});
-    }
+    partial.push_back(
+        {{result.number(kFirst), result.number(kLast)}, result.number(kBegins) != 0, result.number(kEnds) != 0});
   }
-  return coverage;
+  return partial;
 }
 
-/// The ids of the chunks of which any record is selected: runs of neighbours, or from the first to the last one where
+/// The ids of the chunks that lie within the query's times: runs of neighbours, or from the first to the last one where
 /// these are too many for a statement.
 std::vector<IdRange> CallRollup::find_ids(const CallQuery& query) {
   MysqlResult chunks = session_.execute(select_chunks({query, cutoff_}));
@@ -179,7 +176,7 @@ void CallRollup::place_by_id(PlacedPage& page, ChunkOrder order) {
 void CallRollup::skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left) {
   std::uint64_t& offset = page.place.offset;
   std::vector<IdRange> counted;
-  for (const PartialChunk& chunk : find_coverage(query_).partial) counted.push_back(chunk.ids);
+  for (const PartialChunk& chunk : find_partial(query_)) counted.push_back(chunk.ids);
   if (counted.size() > kMaxPartial) return;
   counted.push_back(tail_);
   if (order.descending) {
@@ -232,7 +229,7 @@ void CallRollup::skip_by_time(PlacedPage& page, ChunkOrder order) {
   constexpr int kAttempts = 3;
   std::uint64_t& offset = page.place.offset;
   std::uint64_t nearer = order.descending ? count_in(query_, {tail_}) : 0;
-  for (const PartialChunk& chunk : find_coverage(query_).partial) {
+  for (const PartialChunk& chunk : find_partial(query_)) {
     if (!(order.descending ? chunk.ends_within : chunk.begins_within)) nearer += count_in(query_, {chunk.ids});
   }
   for (int attempt = 0; attempt < kAttempts && nearer < offset; ++attempt) {

@@ -41,10 +41,6 @@ class CallRollup {
     bool begins_within;  ///< its first record in time is not too early
     bool ends_within;    ///< its last one is not too late
   };
-  struct Coverage {
-    std::uint64_t whole_records = 0;  ///< in whole chunks
-    std::vector<PartialChunk> partial{};
-  };
 
   CallRollup(MysqlSession& session, CallQuery query, std::uint64_t first_id)
       : session_(session), query_(std::move(query)), first_id_(first_id) {}
@@ -52,7 +48,7 @@ class CallRollup {
   [[nodiscard]] bool replace_codes();
   [[nodiscard]] std::uint64_t count(const CallQuery& query);
   [[nodiscard]] std::uint64_t count_in(const CallQuery& query, const std::vector<IdRange>& ids);
-  [[nodiscard]] Coverage find_coverage(const CallQuery& query);
+  [[nodiscard]] std::vector<PartialChunk> find_partial(const CallQuery& query);
   void place_by_id(PlacedPage& page, ChunkOrder order);
   void place_by_time(PlacedPage& page, ChunkOrder order);
   void skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left);

@@ -7,73 +7,56 @@
 namespace webhook_calls {
 namespace {
 
-enum class Coverage : std::uint8_t { whole, any };
-
 bool is_lower_bound(const Filter& filter) { return filter.op == Operator::gt || filter.op == Operator::gte; }
 
-/// What each bound of the times asks of a chunk's first record in time (`first`) and of its last one (`last`).
-void add_times(Statement& statement, const ChunkScope& scope, Sql first, Sql last) {
-  statement.add(first).add(">").bind(scope.cutoff);
-  for (const Filter& filter : scope.query.filters) {
-    if (filter.field != CallField::created_at) continue;
-    statement.add(" AND ");
-    add_condition(statement, is_lower_bound(filter) ? first : last, filter);
-  }
-}
-
-void add_whole(Statement& statement, const ChunkScope& scope) { add_times(statement, scope, "k.min_at", "k.max_at"); }
-
-/// The records of a chunk lie within, as far as one side of the times is concerned.
-void add_side(Statement& statement, const ChunkScope& scope, bool lower) {
-  const Sql column = lower ? Sql{"k.min_at"} : Sql{"k.max_at"};
-  statement.add("MIN(");
-  if (lower) {
-    statement.add(column).add(">").bind(scope.cutoff);
-  } else {
-    statement.add("TRUE");
-  }
-  for (const Filter& filter : scope.query.filters) {
+void add_time_filters(Statement& statement, const CallQuery& query, bool lower, Sql column) {
+  for (const Filter& filter : query.filters) {
     if (filter.field != CallField::created_at || is_lower_bound(filter) != lower) continue;
     statement.add(" AND ");
     add_condition(statement, column, filter);
   }
-  statement.add(")");
 }
 
-/// Chunks as k: one row each, whichever of their codes count.
-void add_chunks(Statement& statement, const ChunkScope& scope, Coverage coverage) {
-  const auto code = std::ranges::find(scope.query.filters, CallField::http_code, &Filter::field);
-  const bool by_code = code != scope.query.filters.end();
-  const bool several = by_code && code->values.size() + (code->or_null ? 1 : 0) > 1;
-  statement.add(" FROM ");
-  if (several) {
-    statement.add(
-        "(SELECT first_id,MAX(last_id) AS last_id,SUM(n) AS n,MIN(min_at) AS min_at,MAX(max_at) AS max_at FROM ");
-  }
-  statement.add(by_code ? Sql{"webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE webhook_id="}
-                        : Sql{"webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE webhook_id="});
+/// What each bound of the times asks: the lower ones of `early`, the upper ones of `late`.
+void add_times(Statement& statement, const ChunkScope& scope, Sql early, Sql late) {
+  statement.add(early).add(">").bind(scope.cutoff);
+  add_time_filters(statement, scope.query, true, early);
+  add_time_filters(statement, scope.query, false, late);
+}
+
+void add_whole(Statement& statement, const ChunkScope& scope) { add_times(statement, scope, "k.min_at", "k.max_at"); }
+
+void add_ids(Statement& statement, const IdRange& ids) {
+  if (ids.first > 0) statement.add(" AND k.first_id>=").bind(ids.first);
+  if (ids.last != IdRange{}.last) statement.add(" AND k.last_id<=").bind(ids.last);
+}
+
+/// The chunks that lie within, whole or partial.
+void add_chunks(Statement& statement, const ChunkScope& scope) {
+  statement.add(" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=").bind(scope.query.webhook_id);
+  add_ids(statement, scope.ids);
+  statement.add(" AND ");
+  add_times(statement, scope, "k.max_at", "k.min_at");
+}
+
+/// The whole chunks: a row each, or one for each of the codes that the query filters by.
+void add_whole_chunks(Statement& statement, const ChunkScope& scope) {
+  const auto codes = std::ranges::find(scope.query.filters, CallField::http_code, &Filter::field);
+  const bool by_code = codes != scope.query.filters.end();
+  statement.add(by_code ? Sql{" FROM webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE k.webhook_id="}
+                        : Sql{" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id="});
   statement.bind(scope.query.webhook_id);
   if (by_code) {
     statement.add(" AND ");
-    add_condition(statement, "http_code", *code);
+    add_condition(statement, "k.http_code", *codes);
   }
-  if (scope.ids.first > 0) statement.add(" AND first_id>=").bind(scope.ids.first);
-  if (scope.ids.last != IdRange{}.last) statement.add(" AND last_id<=").bind(scope.ids.last);
-  statement.add(several ? Sql{" GROUP BY first_id) k WHERE "} : Sql{" AND "});
-  if (coverage == Coverage::whole) {
-    add_whole(statement, scope);
-  } else {
-    add_times(statement, scope, "k.max_at", "k.min_at");
-  }
+  add_ids(statement, scope.ids);
+  statement.add(" AND ");
+  add_whole(statement, scope);
 }
 
-/// The whole chunks as x, with the number of records up to and with each: upto.
-void add_running_sum(Statement& statement, const ChunkScope& scope, Sql position, Sql order, bool descending) {
-  statement.add(" FROM (SELECT ").add(position).add(" AS position,k.n,SUM(k.n) OVER (ORDER BY ").add(order);
-  if (descending) statement.add(" DESC");
-  statement.add(") AS upto");
-  add_chunks(statement, scope, Coverage::whole);
-  statement.add(") x");
+void add_direction(Statement& statement, ChunkOrder order) {
+  if (order.descending) statement.add(" DESC");
 }
 
 }  // namespace
@@ -90,46 +73,61 @@ Statement select_next_code(std::uint64_t webhook_id, std::uint64_t least) {
   return statement.bind(webhook_id).add(" AND c.http_code>=").bind(least).add(" ORDER BY c.http_code LIMIT 1");
 }
 
-Statement select_coverage(const ChunkScope& scope) {
-  Statement statement{"SELECT IF("};
+Statement sum_whole_chunks(const ChunkScope& scope) {
+  Statement statement{"SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)"};
+  add_whole_chunks(statement, scope);
+  return statement;
+}
+
+Statement select_partial_chunks(const ChunkScope& scope) {
+  Statement statement{"SELECT k.first_id,k.last_id,k.min_at>"};
+  statement.bind(scope.cutoff);
+  add_time_filters(statement, scope.query, true, "k.min_at");
+  statement.add(",TRUE");
+  add_time_filters(statement, scope.query, false, "k.max_at");
+  add_chunks(statement, scope);
+  statement.add(" AND NOT (");
   add_whole(statement, scope);
-  statement.add(",0,k.first_id) AS first,MAX(k.last_id),");
-  add_side(statement, scope, true);
-  statement.add(",");
-  add_side(statement, scope, false);
-  statement.add(",CAST(SUM(k.n) AS UNSIGNED)");
-  add_chunks(statement, scope, Coverage::any);
-  return statement.add(" GROUP BY first ORDER BY first");
+  return statement.add(") ORDER BY k.first_id");
 }
 
 Statement select_chunks(const ChunkScope& scope) {
   Statement statement{"SELECT k.first_id,k.last_id"};
-  add_chunks(statement, scope, Coverage::any);
+  add_chunks(statement, scope);
   return statement.add(" ORDER BY k.first_id");
 }
 
 Statement select_skip(const ChunkScope& scope, ChunkOrder order, std::uint64_t records) {
   // By time a chunk's records may lie among those of others: it is not passed before its own first one.
   const Sql passed = order.by_time ? Sql{"x.upto-x.n"} : Sql{"x.upto"};
-  Statement statement{"SELECT "};
-  statement.add(order.descending ? Sql{"MIN"} : Sql{"MAX"}).add("(IF(").add(passed).add("<=").bind(records);
-  statement.add(",x.position,NULL)),CAST(COALESCE(MAX(IF(").add(passed).add("<=").bind(records).add(",").add(passed);
-  statement.add(",0)),0) AS UNSIGNED),CAST(COALESCE(MAX(").add(passed).add("),0) AS UNSIGNED)");
   const Sql position = order.by_time      ? (order.descending ? Sql{"k.max_at"} : Sql{"k.min_at"})
                        : order.descending ? Sql{"k.first_id"}
                                           : Sql{"k.last_id"};
-  add_running_sum(statement, scope, position, position, order.descending);
-  return statement;
+  Statement statement{"SELECT "};
+  statement.add(order.descending ? Sql{"MIN"} : Sql{"MAX"}).add("(IF(").add(passed).add("<=").bind(records);
+  statement.add(",x.position,NULL)),CAST(COALESCE(MAX(IF(").add(passed).add("<=").bind(records).add(",").add(passed);
+  statement.add(",0)),0) AS UNSIGNED),CAST(COALESCE(MAX(").add(passed).add("),0) AS UNSIGNED) FROM (SELECT ");
+  statement.add(position).add(" AS position,k.n,SUM(k.n) OVER (ORDER BY ").add(position);
+  add_direction(statement, order);
+  statement.add(") AS upto");
+  add_whole_chunks(statement, scope);
+  return statement.add(") x");
 }
 
 Statement select_reach(const ChunkScope& scope, ChunkOrder order, std::uint64_t records) {
-  Statement statement{"SELECT "};
-  statement.add(order.descending ? Sql{"MAX"} : Sql{"MIN"}).add("(x.position)");
   const Sql position = order.by_time      ? (order.descending ? Sql{"k.min_at"} : Sql{"k.max_at"})
                        : order.descending ? Sql{"k.first_id"}
                                           : Sql{"k.last_id"};
-  add_running_sum(statement, scope, position, position, order.descending);
-  return statement.add(" WHERE x.upto>=").bind(records);
+  Statement statement{"SELECT "};
+  statement.add(order.descending ? Sql{"MAX"} : Sql{"MIN"});
+  statement.add("(x.position) FROM (SELECT k.position,SUM(k.n) OVER (ORDER BY k.position");
+  add_direction(statement, order);
+  statement.add(") AS upto FROM (SELECT ").add(position).add(" AS position,k.n");
+  add_whole_chunks(statement, scope);
+  // Each row has a record at least. Chunks follow each other, so that their first ids are in the order of their last.
+  statement.add(" ORDER BY ").add(order.by_time ? position : Sql{"k.first_id"});
+  add_direction(statement, order);
+  return statement.add(" LIMIT ").bind(records).add(") k) x WHERE x.upto>=").bind(records);
 }
 
 }  // namespace webhook_calls

@@ -8,7 +8,7 @@
 
 /// The statements about chunks (sql/migrations/0003_call_chunks.sql). Of a chunk all records are selected where its
 /// min_at and max_at lie within the query's times and past the cutoff (it is whole), none where both lie outside, and
-/// else some (it is partial). Where the query filters by http_code, the numbers are those of its codes.
+/// else some (it is partial). Numbers of records are those of the codes that the query filters by.
 namespace webhook_calls {
 
 /// The records of a chunk, about: sealing waits for 4,096 (sql/routines.sql).
@@ -27,12 +27,13 @@ struct ChunkScope {
 /// Column: the lowest http_code from `least` on that a record of the webhook has. No row: there is none.
 [[nodiscard]] Statement select_next_code(std::uint64_t webhook_id, std::uint64_t least);
 
-/// Columns: first and last id, whether the first and whether the last record in time lies within, number of records. A
-/// row for each partial chunk, in the order of ids; before them one for all whole chunks together, with 0 as its first
-/// id, where there are any.
-[[nodiscard]] Statement select_coverage(const ChunkScope& scope);
+/// Column: the number of records in whole chunks.
+[[nodiscard]] Statement sum_whole_chunks(const ChunkScope& scope);
 
-/// Columns: first and last id of each chunk of which any record may be selected. In the order of ids.
+/// Columns: first and last id; whether its first, and whether its last record in time lies within. In the order of ids.
+[[nodiscard]] Statement select_partial_chunks(const ChunkScope& scope);
+
+/// Columns: first and last id of each chunk that lies within, whole or partial. In the order of ids.
 [[nodiscard]] Statement select_chunks(const ChunkScope& scope);
 
 /// How a page is ordered, as far as chunks are concerned.

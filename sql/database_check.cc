@@ -29,7 +29,7 @@ void check_reading(MysqlSession& session, DatabaseReport& report) {
       {"api_tokens and webhooks", select_access(TokenHash{}, 0)},
       {"webhook_calls", select_page(query, {.scope = nothing})},
       {"webhook_calls", count_calls(query, nothing)},
-      {"webhook_call_chunk_codes", select_coverage({query, nothing.cutoff})},
+      {"webhook_call_chunk_codes", sum_whole_chunks({query, nothing.cutoff})},
   }};
   for (const auto& [tables, statement] : statements) {
     try {

@@ -171,11 +171,12 @@ BEGIN
             HAVING MAX(created_at) <= ripe_until;
           IF ROW_COUNT() = 1 THEN
             INSERT INTO webhook_call_chunk_codes (webhook_id, first_id, last_id, ordinal, http_code, n, min_at, max_at)
-              SELECT hook, chunk_first, chunk_next - 1, ROW_NUMBER() OVER (ORDER BY http_code), http_code, COUNT(*),
-                     MIN(created_at), MAX(created_at)
-                FROM webhook_calls FORCE INDEX (PRIMARY)
-               WHERE webhook_id = hook AND id >= chunk_first AND id < chunk_next
-               GROUP BY http_code;
+              SELECT hook, k.first_id, k.last_id, ROW_NUMBER() OVER (ORDER BY c.http_code), c.http_code, COUNT(*), k.min_at,
+                     k.max_at
+                FROM webhook_call_chunks k, webhook_calls c FORCE INDEX (PRIMARY)
+               WHERE k.webhook_id = hook AND k.first_id = chunk_first
+                 AND c.webhook_id = hook AND c.id >= chunk_first AND c.id < chunk_next
+               GROUP BY c.http_code, k.last_id, k.min_at, k.max_at;
           ELSE
             SET chunk_next = NULL;
           END IF;
@@ -188,8 +189,9 @@ BEGIN
         SET out_of_time = SYSDATE(6) >= give_up_at;
       UNTIL out_of_time OR in_conflict OR chunk_next IS NULL END REPEAT;
       SET left_some = left_some OR in_conflict;
+      SET no_row = FALSE;
       IF NOT (out_of_time AND chunk_next IS NOT NULL) THEN
-        SET no_row = FALSE, resume = hook;
+        SET resume = hook;
         FETCH hooks INTO hook;
       END IF;
     END WHILE;
@@ -197,7 +199,7 @@ BEGIN
 
     -- What another run has locked is looked at again by the next pass.
     SET finished = no_row AND NOT left_some,
-        resume = IF(no_row, NULL, resume),
+        resume = IF(no_row, NULL, COALESCE(resume, 0)),
         last_full = COALESCE(last_full, IF(no_row, began, NULL));
     INSERT INTO webhook_call_upkeep (task, began_at, caught_up_at, ended_at, rows_handled, resume_after, full_at)
       VALUES ('seal', began, IF(finished, began, NULL), UTC_TIMESTAMP(3), sealed_rows, resume, last_full)

@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS webhook_call_chunks (
   KEY by_expiry (max_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- The same for each http_code in a chunk, numbered by `ordinal` because a key cannot hold the NULL of "no response".
+-- The number of records for each http_code in a chunk, numbered by `ordinal` because a key cannot hold the NULL of "no
+-- response"; the rest is the chunk's own, so that one index answers what is asked of a code.
 CREATE TABLE IF NOT EXISTS webhook_call_chunk_codes (
   webhook_id BIGINT UNSIGNED NOT NULL,
   first_id BIGINT UNSIGNED NOT NULL,

@@ -9,11 +9,8 @@ namespace webhook_calls {
 namespace {
 
 const std::string kCutoff = "2026-09-02 10:00:00.000";
-const std::string kChunks = " FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE webhook_id=?";
-const std::string kCodes = "webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE webhook_id=?";
-const std::string kSeveralCodes =
-    " FROM (SELECT first_id,MAX(last_id) AS last_id,SUM(n) AS n,MIN(min_at) AS min_at,MAX(max_at) AS max_at FROM " +
-    kCodes;
+const std::string kChunks = " FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=?";
+const std::string kCodes = " FROM webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE k.webhook_id=?";
 
 const Filter kFrom{CallField::created_at, Operator::gte, {Instant{1793527200000}}};
 const Filter kUntil{CallField::created_at, Operator::lt, {Instant{1793527200000, true}}};
@@ -50,56 +47,44 @@ BOOST_AUTO_TEST_CASE(times) {
   const struct {
     std::vector<Filter> filters;
     IdRange ids;
-    std::string chunks, binds, whole, any, sides, times, sides_times;
+    std::string numbers, numbers_binds, id_terms, id_binds, whole, within, sides, times;
   } rows[] = {
-      {{}, {}, kChunks + " AND ", "7", "k.min_at>?", "k.max_at>?", "MIN(k.min_at>?),MIN(TRUE)", cutoff, cutoff},
-      {{},
-       {5},
-       kChunks + " AND first_id>=? AND ",
-       "7 5",
-       "k.min_at>?",
-       "k.max_at>?",
-       "MIN(k.min_at>?),MIN(TRUE)",
-       cutoff,
-       cutoff},
+      {{}, {}, kChunks, "7", "", "", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
+      {{}, {5}, kChunks, "7", " AND k.first_id>=?", " 5", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
       {{kFrom, kUntil},
        {5, 9},
-       kChunks + " AND first_id>=? AND last_id<=? AND ",
-       "7 5 9",
+       kChunks,
+       "7",
+       " AND k.first_id>=? AND k.last_id<=?",
+       " 5 9",
        "k.min_at>? AND k.min_at>=? AND k.max_at<=?",
        "k.max_at>? AND k.max_at>=? AND k.min_at<=?",
-       "MIN(k.min_at>? AND k.min_at>=?),MIN(TRUE AND k.max_at<=?)",
-       cutoff + " " + kTime + " " + kTime,
+       "k.min_at>? AND k.min_at>=?,TRUE AND k.max_at<=?",
        cutoff + " " + kTime + " " + kTime},
-      {{kUntil, {CallField::http_code, Operator::any_of, {std::uint64_t{500}}}},
-       {},
-       " FROM " + kCodes + " AND http_code IN (?) AND ",
+      {{kUntil, kFailed},
+       {0, 9},
+       kCodes + " AND (k.http_code IN (?) OR k.http_code IS NULL)",
        "7 500",
+       " AND k.last_id<=?",
+       " 9",
        "k.min_at>? AND k.max_at<=?",
        "k.max_at>? AND k.min_at<=?",
-       "MIN(k.min_at>?),MIN(TRUE AND k.max_at<=?)",
-       cutoff + " " + kTime,
+       "k.min_at>?,TRUE AND k.max_at<=?",
        cutoff + " " + kTime},
-      {{kFailed},
-       {0, 9},
-       kSeveralCodes + " AND (http_code IN (?) OR http_code IS NULL) AND last_id<=? GROUP BY first_id) k WHERE ",
-       "7 500 9",
-       "k.min_at>?",
-       "k.max_at>?",
-       "MIN(k.min_at>?),MIN(TRUE)",
-       cutoff,
-       cutoff},
   };
   for (const auto& row : rows) {
-    BOOST_TEST_CONTEXT(row.whole << row.chunks) {
+    BOOST_TEST_CONTEXT(row.whole << row.numbers) {
       const CallQuery query = query_of(row.filters);
       const ChunkScope scope{query, kCutoff, row.ids};
-      const std::string binds = row.binds + " " + row.times;
-      check(select_chunks(scope), "SELECT k.first_id,k.last_id" + row.chunks + row.any + " ORDER BY k.first_id", binds);
-      check(select_coverage(scope),
-            "SELECT IF(" + row.whole + ",0,k.first_id) AS first,MAX(k.last_id)," + row.sides +
-                ",CAST(SUM(k.n) AS UNSIGNED)" + row.chunks + row.any + " GROUP BY first ORDER BY first",
-            row.times + " " + row.sides_times + " " + binds);
+      const std::string within = kChunks + row.id_terms + " AND " + row.within;
+      const std::string within_binds = "7" + row.id_binds + " " + row.times;
+      check(sum_whole_chunks(scope),
+            "SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)" + row.numbers + row.id_terms + " AND " + row.whole,
+            row.numbers_binds + row.id_binds + " " + row.times);
+      check(select_chunks(scope), "SELECT k.first_id,k.last_id" + within + " ORDER BY k.first_id", within_binds);
+      check(select_partial_chunks(scope),
+            "SELECT k.first_id,k.last_id," + row.sides + within + " AND NOT (" + row.whole + ") ORDER BY k.first_id",
+            row.times + " " + within_binds + " " + row.times);
     }
   }
 }
@@ -110,27 +95,28 @@ BOOST_AUTO_TEST_CASE(skipping_and_reaching) {
   const std::string binds = " 7 5 '" + kCutoff + "'";
   const struct {
     ChunkOrder order;
-    std::string skip, passed, skip_by, reach, reach_by;
+    std::string skip, passed, skip_by, reach, reach_by, sorted_by;
   } rows[] = {
-      {{false, false}, "MAX", "x.upto", "k.last_id", "MIN", "k.last_id"},
-      {{false, true}, "MIN", "x.upto", "k.first_id", "MAX", "k.first_id"},
-      {{true, false}, "MAX", "x.upto-x.n", "k.min_at", "MIN", "k.max_at"},
-      {{true, true}, "MIN", "x.upto-x.n", "k.max_at", "MAX", "k.min_at"},
+      {{false, false}, "MAX", "x.upto", "k.last_id", "MIN", "k.last_id", "k.first_id"},
+      {{false, true}, "MIN", "x.upto", "k.first_id", "MAX", "k.first_id", "k.first_id DESC"},
+      {{true, false}, "MAX", "x.upto-x.n", "k.min_at", "MIN", "k.max_at", "k.max_at"},
+      {{true, true}, "MIN", "x.upto-x.n", "k.max_at", "MAX", "k.min_at", "k.min_at DESC"},
   };
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.skip << "(" << row.skip_by << ")") {
-      const auto source = [&](const std::string& position) {
-        return " FROM (SELECT " + position + " AS position,k.n,SUM(k.n) OVER (ORDER BY " + position +
-               (row.order.descending ? " DESC" : "") + ") AS upto" + kChunks + " AND first_id>=? AND k.min_at>?) x";
-      };
+      const std::string chunks = kChunks + " AND k.first_id>=? AND k.min_at>?";
+      const std::string direction = row.order.descending ? " DESC" : "";
       check(select_skip(scope, row.order, 9000),
             "SELECT " + row.skip + "(IF(" + row.passed + "<=?,x.position,NULL)),CAST(COALESCE(MAX(IF(" + row.passed +
-                "<=?," + row.passed + ",0)),0) AS UNSIGNED),CAST(COALESCE(MAX(" + row.passed + "),0) AS UNSIGNED)" +
-                source(row.skip_by),
+                "<=?," + row.passed + ",0)),0) AS UNSIGNED),CAST(COALESCE(MAX(" + row.passed +
+                "),0) AS UNSIGNED) FROM (SELECT " + row.skip_by + " AS position,k.n,SUM(k.n) OVER (ORDER BY " +
+                row.skip_by + direction + ") AS upto" + chunks + ") x",
             "9000 9000" + binds);
       check(select_reach(scope, row.order, 26),
-            "SELECT " + row.reach + "(x.position)" + source(row.reach_by) + " WHERE x.upto>=?",
-            binds.substr(1) + " 26");
+            "SELECT " + row.reach + "(x.position) FROM (SELECT k.position,SUM(k.n) OVER (ORDER BY k.position" +
+                direction + ") AS upto FROM (SELECT " + row.reach_by + " AS position,k.n" + chunks + " ORDER BY " +
+                row.sorted_by + " LIMIT ?) k) x WHERE x.upto>=?",
+            binds.substr(1) + " 26 26");
     }
   }
 }
