@@ -1,0 +1,394 @@
+#!/usr/bin/python3
+"""Times reads, writers and the purge on a big table and on a small one; scripts/bench-scale --help tells how."""
+
+import argparse
+import http.client
+import json
+import math
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pymysql
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
+from service import LIST, PROJECT, SHOW, Service  # noqa: E402
+
+SMALL = 200_000
+REPEATS = 15  # of a request, after two that are not counted
+SLOW_SECONDS = 1.0  # a request that takes longer is not repeated
+DAYS_KEPT = 7  # then a load has lost so many rows to the purge that it is made again
+GROWTH = 2  # how many times longer a read may take on the big table than on the small one; a millisecond more is noise
+WRITERS_WEBHOOK = 4_000_000_000
+SENDERS = 4
+PURGED_ROWS = 200_000
+SINGLE_INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES (%s, %s, %s, %s)"
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+# ---- The service, with a state folder that stays
+
+
+class Loaded(Service):
+    """A service whose table has so many made-up calls; loads them where it has not."""
+
+    def __init__(self, folder, rows):
+        self.kept, self.rows = folder.resolve(), rows
+        super().__init__(workers=2 * (os.cpu_count() or 1))
+
+    def _start(self, workers, environment):
+        self.state = self.kept
+        super()._start(workers, {"WEBHOOK_CALLS_BUFFER_POOL": os.environ.get("WEBHOOK_CALLS_BUFFER_POOL", "4G"), **environment})
+        self.load()
+        self.bring_up_to_date()
+        self.find_webhooks()
+
+    def load(self):
+        marker = self.state / "loaded.json"
+        try:
+            loaded = json.loads(marker.read_text())
+        except (OSError, ValueError):
+            loaded = {"rows": 0, "at": 0}
+        if loaded["rows"] == self.rows and time.time() - loaded["at"] < DAYS_KEPT * 86400:
+            return
+        marker.unlink(missing_ok=True)
+        say(f"Loading {self.rows} rows into {self.state}")
+        for table in ("webhook_calls", *self.chunk_tables()):
+            self.sql(f"TRUNCATE {table}")
+        began = time.time()
+        self.script("load-demo", str(self.rows), "--rare-failures", output=None)
+        marker.write_text(json.dumps({"rows": self.rows, "at": began}))
+
+    def bring_up_to_date(self):
+        """What cron would have done since, and what an interrupted run of this program left behind."""
+        self.delete_written()
+        while self.script("expire-calls", "--time-limit", "600", codes=(0, 3)) == 3:
+            pass
+        self.seal()
+
+    def chunk_tables(self):
+        """Of the rollup, where this version has one; the parts before the whole."""
+        found = [name for name, in self.sql("SHOW TABLES LIKE 'webhook_call_chunk%'")]
+        return sorted(found, key=len, reverse=True)
+
+    def seal(self):
+        if (PROJECT / "scripts/seal-calls").exists():
+            self.script("seal-calls", "--all")
+
+    def delete_written(self):
+        while self.sql_count(f"DELETE FROM webhook_calls WHERE webhook_id = {WRITERS_WEBHOOK} LIMIT 10000"):
+            pass
+
+    def sql_count(self, statement):
+        with self.connect() as connection:
+            return connection.cursor().execute(statement)
+
+    def find_webhooks(self):
+        webhooks = self.sql("SELECT id FROM webhooks WHERE name IN ('Load demo 1', 'Load demo 2') ORDER BY name")
+        (self.big,), (self.failing,) = webhooks
+        ((self.big_rows,),) = self.sql(f"SELECT COUNT(*) FROM webhook_calls FORCE INDEX (by_created) WHERE webhook_id = {self.big}")
+        ((self.middle_id,),) = self.sql("SELECT MIN(id) FROM webhook_calls FORCE INDEX (PRIMARY) "
+                                        f"WHERE webhook_id = {self.big} AND id >= {self.rows // 2}")
+
+    def script(self, name, *arguments, codes=(0,), output=subprocess.DEVNULL):
+        variables = {key: value for key, value in os.environ.items() if not key.startswith("WEBHOOK_CALLS_")}
+        variables["WEBHOOK_CALLS_STATE"] = str(self.state)
+        code = subprocess.run([PROJECT / "scripts" / name, *arguments], env=variables, stdin=subprocess.DEVNULL, stdout=output,
+                              check=False).returncode
+        if code not in codes:
+            raise RuntimeError(f"scripts/{name} ended with {code}")
+        return code
+
+    def move_clock(self, days):
+        """The readers' sessions, and no others, see a later time: what a purge that is late leaves behind. 0 sets it right."""
+        later = f"SET timestamp = UNIX_TIMESTAMP() + {days * 86400}" if days else ""
+        self.sql("SET GLOBAL init_connect = %s", [later])
+        self.kill_reader_connections()
+
+
+# ---- Reads
+
+
+class Result:
+    def __init__(self, status, seconds, rows):
+        self.status, self.rows = status, rows
+        self.median = 1000 * statistics.median(seconds)
+        self.p95 = 1000 * sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1]
+
+    def text(self):
+        return f"{self.median:9.1f} {self.p95:9.1f} {self.rows:10d}" if self.status == 200 else f"{self.status} after {self.median:.0f} ms"
+
+
+class Client:
+    """Of one service: requests over one connection, and what the database did for them."""
+
+    def __init__(self, service):
+        self.service = service
+        self.http = http.client.HTTPConnection(*service.address, timeout=60)
+        self.status = service.connect().cursor()
+        before = self.examined()
+        self.own = self.examined() - before  # looking at the counters counts, too
+
+    def examined(self):
+        """Rows and index entries that the database has looked at since its start."""
+        self.status.execute("SHOW GLOBAL STATUS LIKE 'Handler%'")
+        counts = {name: int(value) for name, value in self.status.fetchall()}
+        read = sum(counts["Handler_read_" + kind] for kind in ("first", "key", "last", "next", "prev", "rnd", "rnd_next"))
+        return read + counts["Handler_icp_attempts"] - counts["Handler_icp_match"]
+
+    def request(self, target):
+        """Status and seconds, to the last byte of the answer."""
+        began = time.perf_counter()
+        self.http.request("GET", target, headers={"Authorization": "Bearer " + self.service.env["TOKEN"]})
+        answer = self.http.getresponse()
+        answer.read()
+        return answer.status, time.perf_counter() - began
+
+    def measure(self, target):
+        self.request(target)
+        before = self.examined()
+        status, seconds = self.request(target)
+        rows = self.examined() - before - self.own
+        if seconds > SLOW_SECONDS:
+            return Result(status, [seconds], rows)
+        results = [self.request(target) for _ in range(REPEATS)]
+        return Result(max(status for status, _ in results), [seconds for _, seconds in results], rows)
+
+
+class Read:
+    """A request, and how many milliseconds it may take; {…} are the table's own figures."""
+
+    def __init__(self, name, target, limit, late_days=0, refused=False):
+        self.name, self.target, self.limit, self.late_days, self.refused = name, target, limit, late_days, refused
+
+    def target_on(self, service):
+        week = [time.strftime("%Y-%m-%d", time.gmtime(time.time() - days * 86400)) for days in (30, 23)]
+        figures = {"deep_1000": service.big_rows * 9 // 10 // 1000, "deep_25": service.big_rows * 9 // 10 // 25,
+                   "week_begin": week[0], "week_end": week[1], "middle": service.middle_id, "big": service.big, "failing": service.failing}
+        return re.sub(r"\{(\w+)\}", lambda match: str(figures[match[1]]), self.target)
+
+
+def on(webhook, query):
+    return LIST.replace("%d", "{%s}" % webhook) + "?" + query
+
+
+ORDERS = ("id", "-id", "created_at", "-created_at")
+FAILURES = (("from 400", "filter[http_code__gte]=400&sort=-created_at&page[size]=25"),
+            ("from 400, counted", "filter[http_code__gte]=400&sort=-created_at&page[size]=25&count=true"),
+            ("from 400, by -id", "filter[http_code__gte]=400&sort=-id&page[size]=25"),
+            ("500, 502, 503 or 504", "&".join(f"filter[http_code][]={code}" for code in (500, 502, 503, 504))
+             + "&sort=-created_at&page[size]=25"),
+            ("without a response", "filter[http_code]&sort=-created_at&page[size]=25"))
+SPARSE = "page[size]=1000&fields[notification/webhook/calls]=http_code,created_at"
+WEEK = "filter[created_at__gte]={week_begin}&filter[created_at__lt]={week_end}"
+
+READS = [
+    Read("one call", SHOW.replace("%d", "{big}", 1).replace("%d", "{middle}"), 2),
+    *(Read(f"first page of 25, by {order}", on("big", f"page[size]=25&sort={order}"), 10) for order in ORDERS),
+    *(Read(f"first page of 1000, by {order}", on("big", f"page[size]=1000&sort={order}"), 20) for order in ORDERS),
+    Read("first page of 1000, two fields", on("big", SPARSE), 20),
+    Read("count", on("big", "page[size]=1&count=true"), 10),
+    Read("count, code 200", on("big", "page[size]=1&count=true&filter[http_code]=200"), 10),
+    Read("count, codes from 400", on("big", "page[size]=1&count=true&filter[http_code__gte]=400"), 10),
+    Read("count, a week", on("big", f"page[size]=1&count=true&{WEEK}"), 20),
+    *(Read(f"page of 1000 at 90 %, by {order}", on("big", f"page[size]=1000&page[number]={{deep_1000}}&sort={order}"), 20)
+      for order in ORDERS),
+    *(Read(f"page of 25 at 90 %, by {order}", on("big", f"page[size]=25&page[number]={{deep_25}}&sort={order}"), 20)
+      for order in ORDERS),
+    *(Read(f"latest of 1 in 10^6, {name}", on("big", query), 20) for name, query in FAILURES),
+    *(Read(f"latest of 2 %, {name}", on("failing", query), 20) for name, query in FAILURES),
+    *(Read(f"purge 7 days late, first page of 25, by {order}", on("big", f"page[size]=25&sort={order}"), 10, late_days=7)
+      for order in ORDERS),
+    Read("purge 7 days late, count", on("big", "page[size]=1&count=true"), 10, late_days=7),
+    # Nothing helps these; what matters is that they end.
+    Read("sort=body", on("big", "sort=body"), None, refused=True),
+    Read("filter[body]=x", on("big", "filter[body]=x"), None, refused=True),
+]
+
+
+def measure_reads(service):
+    """Results by name."""
+    results, late_days, client = {}, 0, Client(service)
+    for read in READS:
+        if read.late_days != late_days:
+            late_days = read.late_days
+            service.move_clock(late_days)
+        results[read.name] = client.measure(read.target_on(service))
+        say(f"  {read.name:50} {results[read.name].text()}")
+    service.move_clock(0)
+    return results
+
+
+# ---- Writers and the purge
+
+
+def send(option_file, stop, sent):
+    """A sender, in a process of its own: single INSERTs until told to stop. Gives the seconds that each took."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    headers = "Content-Type: application/json\r\nX-Request-Id: 7f3a\r\n" + "X-Padding: " + "x" * 350
+    body, seconds = json.dumps({"ok": True, "text": "x" * 570}), []
+    connection = pymysql.connect(read_default_file=option_file, database="webhook_calls", autocommit=True)
+    with connection.cursor() as cursor:
+        while not stop.is_set():
+            began = time.perf_counter()
+            cursor.execute(SINGLE_INSERT, (WRITERS_WEBHOOK, 200, headers, body))
+            seconds.append(time.perf_counter() - began)
+    sent.put(seconds)
+
+
+class Senders:
+    """So many at once, as long as the with statement lasts; then `rate` and `p99` (milliseconds)."""
+
+    def __init__(self, service, count):
+        self.stop, self.sent = multiprocessing.Event(), multiprocessing.Queue()
+        file = str(service.state / "secrets/sender.cnf")
+        self.processes = [multiprocessing.Process(target=send, args=(file, self.stop, self.sent), daemon=True) for _ in range(count)]
+
+    def __enter__(self):
+        self.began = time.perf_counter()
+        for process in self.processes:
+            process.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        seconds = sorted(value for _ in self.processes for value in self.sent.get(timeout=60))
+        self.rate = len(seconds) / (time.perf_counter() - self.began)
+        self.p99 = 1000 * seconds[math.ceil(0.99 * len(seconds)) - 1]
+        for process in self.processes:
+            process.join()
+
+
+def senders_for(service, count, seconds):
+    with Senders(service, count) as senders:
+        time.sleep(seconds)
+    return senders
+
+
+class Sealing(threading.Thread):
+    """Makes the rollup from nothing, again and again, as long as the with statement lasts."""
+
+    def __init__(self, service):
+        super().__init__(daemon=True)
+        self.service, self.over = service, threading.Event()
+
+    def run(self):
+        while not self.over.is_set():
+            for table in self.service.chunk_tables():
+                self.service.sql(f"DELETE FROM {table}")
+            self.service.seal()
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+def measure_writers(service):
+    """(name, figures, kept its limit) of senders with and without sealing beside them."""
+    if not service.chunk_tables():
+        rate = senders_for(service, SENDERS, 10).rate
+        return "4 senders", f"{rate:.0f} rows/s; there is no sealing here to compare with", True
+    alone, beside = [], []
+    for _ in range(2):
+        alone.append(senders_for(service, SENDERS, 5).rate)
+        with Sealing(service):
+            beside.append(senders_for(service, SENDERS, 5).rate)
+    without, with_it = statistics.mean(alone), statistics.mean(beside)
+    return "4 senders", f"{without:.0f} rows/s, {with_it:.0f} while all is sealed anew: {with_it / without:.2f} of it", True
+
+
+def measure_purge(service):
+    """(name, figures, kept its limit) of two senders with and without a purge beside them."""
+    service.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
+                f"SELECT {WRITERS_WEBHOOK}, http_code, headers, body, UTC_TIMESTAMP(3) - INTERVAL 61 DAY - INTERVAL id % 86400 SECOND "
+                f"FROM webhook_calls WHERE webhook_id = {service.big} ORDER BY id LIMIT {min(PURGED_ROWS, service.big_rows)}")
+    expired = "SELECT COUNT(*) FROM webhook_calls FORCE INDEX (by_expiry) WHERE created_at <= UTC_TIMESTAMP(3) - INTERVAL 60 DAY"
+    before = senders_for(service, 2, 10)
+    ((rows,),) = service.sql(expired)
+    with Senders(service, 2) as during:
+        began = time.perf_counter()
+        service.script("expire-calls", "--time-limit", "300")
+        seconds = time.perf_counter() - began
+    ((left,),) = service.sql(expired)
+    rate, ratio = (rows - left) / seconds, during.p99 / before.p99
+    figures = (f"{rows - left} rows, {rate:.0f} rows/s (limit 5000); p99 of 2 senders {before.p99:.1f} ms without it, "
+               f"{during.p99:.1f} ms with it: {ratio:.2f} times (limit 2)")
+    return "purge", figures, rate >= 5000 and ratio <= 2
+
+
+# ---- The tables
+
+
+def verdict(read, big, small):
+    """What is wrong with the results, or nothing."""
+    if read.refused:
+        fine = all(result.status == 200 or result.status == 503 and result.median < 7000 for result in (big, small) if result)
+        return "" if fine else "no end in time"
+    if any(result.status != 200 for result in (big, small) if result):
+        return "no answer"
+    found = [] if big.median <= read.limit else ["too slow"]
+    if small and big.median > max(GROWTH * small.median, small.median + 1):
+        found.append("grows")
+    return ", ".join(found)
+
+
+def print_reads(sizes, results):
+    """Returns the number of limits that were missed."""
+    missed = 0
+    head = f"{'median':>9} {'p95':>9} {'examined':>10}"
+    say(f"\n{'':50} {'':>6}", *(f"{f'{size:,} rows':>30}" for size in sizes))
+    say(f"{'milliseconds, and rows that were examined':50} {'limit':>6}", *[head] * len(sizes), " ratio" if len(sizes) > 1 else "")
+    for read in READS:
+        columns = [result[read.name] for result in results]
+        wrong = verdict(read, columns[0], columns[1] if len(sizes) > 1 else None)
+        missed += wrong != ""
+        ratio = f"{columns[0].median / columns[1].median:6.2f}" if len(sizes) > 1 else ""
+        say(f"{read.name:50} {read.limit or '':>6}", *(f"{result.text():>30}" for result in columns), ratio, wrong)
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    sizes = [options.rows] if options.rows <= SMALL else [options.rows, SMALL]
+    results, others = [], []
+    for size in sizes:
+        folder = options.state / str(size)
+        folder.mkdir(parents=True, exist_ok=True)
+        say(f"Starting the service in {folder}")
+        with Loaded(folder, size) as service:
+            say(f"{size} rows, milliseconds (median, p95) and rows examined:")
+            results.append(measure_reads(service))
+            if size == options.rows:
+                for measure in (measure_writers, measure_purge):
+                    others.append(measure(service))
+                    service.delete_written()
+                    say("  %s: %s" % others[-1][:2])
+    missed = print_reads(sizes, results)
+    for name, figures, fine in others:
+        missed += not fine
+        say(f"{name}: {figures}{'' if fine else '  MISSED'}")
+    say(f"{missed} limits missed")
+    return 1 if options.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
