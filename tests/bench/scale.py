@@ -35,7 +35,7 @@ SINGLE_INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body
 
 
 def say(*words):
-    print(*words, flush=True)
+    print(" ".join(words).rstrip(), flush=True)
 
 
 # ---- The service, with a state folder that stays
@@ -128,7 +128,9 @@ class Result:
         self.p95 = 1000 * sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1]
 
     def text(self):
-        return f"{self.median:9.1f} {self.p95:9.1f} {self.rows:10d}" if self.status == 200 else f"{self.status} after {self.median:.0f} ms"
+        if self.status != 200:
+            return f"{self.status} after {self.median:.0f} ms"
+        return f"{self.median:9.1f} {self.p95:9.1f} {self.rows:10d}"
 
 
 class Client:
@@ -175,8 +177,9 @@ class Read:
 
     def target_on(self, service):
         week = [time.strftime("%Y-%m-%d", time.gmtime(time.time() - days * 86400)) for days in (30, 23)]
-        figures = {"deep_1000": service.big_rows * 9 // 10 // 1000, "deep_25": service.big_rows * 9 // 10 // 25,
-                   "week_begin": week[0], "week_end": week[1], "middle": service.middle_id, "big": service.big, "failing": service.failing}
+        deep = service.big_rows * 9 // 10
+        figures = {"deep_1000": max(1, deep // 1000), "deep_25": max(1, deep // 25), "week_begin": week[0], "week_end": week[1],
+                   "middle": service.middle_id, "big": service.big, "failing": service.failing}
         return re.sub(r"\{(\w+)\}", lambda match: str(figures[match[1]]), self.target)
 
 
@@ -226,7 +229,7 @@ def measure_reads(service):
             late_days = read.late_days
             service.move_clock(late_days)
         results[read.name] = client.measure(read.target_on(service))
-        say(f"  {read.name:50} {results[read.name].text()}")
+        say(f"  {read.name:52} {results[read.name].text()}")
     service.move_clock(0)
     return results
 
@@ -298,27 +301,27 @@ class Sealing(threading.Thread):
         self.join()
 
 
-def measure_writers(service):
+def measure_writers(service, span):
     """(name, figures, kept its limit) of senders with and without sealing beside them."""
     if not service.chunk_tables():
-        rate = senders_for(service, SENDERS, 10).rate
+        rate = senders_for(service, SENDERS, span).rate
         return "4 senders", f"{rate:.0f} rows/s; there is no sealing here to compare with", True
     alone, beside = [], []
     for _ in range(2):
-        alone.append(senders_for(service, SENDERS, 5).rate)
+        alone.append(senders_for(service, SENDERS, span / 2).rate)
         with Sealing(service):
-            beside.append(senders_for(service, SENDERS, 5).rate)
+            beside.append(senders_for(service, SENDERS, span / 2).rate)
     without, with_it = statistics.mean(alone), statistics.mean(beside)
     return "4 senders", f"{without:.0f} rows/s, {with_it:.0f} while all is sealed anew: {with_it / without:.2f} of it", True
 
 
-def measure_purge(service):
+def measure_purge(service, span):
     """(name, figures, kept its limit) of two senders with and without a purge beside them."""
     service.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
-                f"SELECT {WRITERS_WEBHOOK}, http_code, headers, body, UTC_TIMESTAMP(3) - INTERVAL 61 DAY - INTERVAL id % 86400 SECOND "
-                f"FROM webhook_calls WHERE webhook_id = {service.big} ORDER BY id LIMIT {min(PURGED_ROWS, service.big_rows)}")
+                f"SELECT {WRITERS_WEBHOOK}, http_code, headers, body, UTC_TIMESTAMP(3) - INTERVAL 61 DAY - INTERVAL id % 86400 SECOND"
+                f" FROM webhook_calls WHERE webhook_id = {service.big} ORDER BY id LIMIT {PURGED_ROWS}")
     expired = "SELECT COUNT(*) FROM webhook_calls FORCE INDEX (by_expiry) WHERE created_at <= UTC_TIMESTAMP(3) - INTERVAL 60 DAY"
-    before = senders_for(service, 2, 10)
+    before = senders_for(service, 2, span)
     ((rows,),) = service.sql(expired)
     with Senders(service, 2) as during:
         began = time.perf_counter()
@@ -351,14 +354,15 @@ def print_reads(sizes, results):
     """Returns the number of limits that were missed."""
     missed = 0
     head = f"{'median':>9} {'p95':>9} {'examined':>10}"
-    say(f"\n{'':50} {'':>6}", *(f"{f'{size:,} rows':>30}" for size in sizes))
-    say(f"{'milliseconds, and rows that were examined':50} {'limit':>6}", *[head] * len(sizes), " ratio" if len(sizes) > 1 else "")
+    say(f"\n{'':52} {'':>6}", *(f"{f'{size:,} rows':>30}" for size in sizes))
+    say(f"{'milliseconds, and rows that were examined':52} {'limit':>6}", *[head] * len(sizes), " ratio" if len(sizes) > 1 else "")
     for read in READS:
         columns = [result[read.name] for result in results]
         wrong = verdict(read, columns[0], columns[1] if len(sizes) > 1 else None)
         missed += wrong != ""
-        ratio = f"{columns[0].median / columns[1].median:6.2f}" if len(sizes) > 1 else ""
-        say(f"{read.name:50} {read.limit or '':>6}", *(f"{result.text():>30}" for result in columns), ratio, wrong)
+        answered = len(sizes) > 1 and all(result.status == 200 for result in columns)
+        ratio = f"{columns[0].median / columns[1].median:6.2f}" if answered else ""
+        say(f"{read.name:52} {read.limit or '':>6}", *(f"{result.text():>30}" for result in columns), ratio, wrong)
     return missed
 
 
@@ -366,6 +370,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     sizes = [options.rows] if options.rows <= SMALL else [options.rows, SMALL]
@@ -379,7 +384,7 @@ def main():
             results.append(measure_reads(service))
             if size == options.rows:
                 for measure in (measure_writers, measure_purge):
-                    others.append(measure(service))
+                    others.append(measure(service, options.seconds))
                     service.delete_written()
                     say("  %s: %s" % others[-1][:2])
     missed = print_reads(sizes, results)

@@ -450,5 +450,22 @@ class LoadDemoTest(ScriptTest):
         self.assertEqual((), service.sql("SELECT id FROM webhook_calls"))
 
 
+class BenchScaleTest(ScriptTest):
+    def test_a_small_table_twice(self):
+        """The second time it is not loaded again."""
+        for loads in (True, False):
+            output = self.succeeds("bench-scale", "--rows", "3000", "--seconds", "1", "--state", str(service.folder / "bench"),
+                                   timeout=300)
+            self.assertEqual(loads, "Loading 3000 rows" in output)
+            self.assertRegex(output, r"(?m)^count  .* 15\d\d$")  # rows that were examined
+            self.assertRegex(output, r"(?m)^4 senders: \d+ rows/s")
+            self.assertRegex(output, r"(?m)^purge: 1500 rows, \d+ rows/s")
+            self.assertNotIn("no answer", output)
+
+    def test_wrong_usage(self):
+        for arguments in (["--rows", "999"], ["--rows", "many"], ["--rows"], ["--seconds", "0"], ["--state", ""], ["20000000"]):
+            self.fails(2, "", "bench-scale", *arguments)
+
+
 if __name__ == "__main__":
     unittest.main()
