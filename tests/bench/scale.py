@@ -2,18 +2,18 @@
 """Times reads, writers and the purge on a big table and on a small one; scripts/bench-scale --help tells how."""
 
 import argparse
+import concurrent.futures
+import contextlib
 import http.client
 import json
 import math
 import multiprocessing
 import os
 import re
-import shutil
 import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -65,8 +65,8 @@ class Loaded(Service):
             return
         marker.unlink(missing_ok=True)
         say(f"Loading {self.rows} rows into {self.state}")
-        for table in ("webhook_calls", *self.chunk_tables()):
-            self.sql(f"TRUNCATE {table}")
+        self.delete_chunks()
+        self.sql("TRUNCATE webhook_calls")
         began = time.time()
         self.script("load-demo", str(self.rows), "--rare-failures", output=None)
         marker.write_text(json.dumps({"rows": self.rows, "at": began}))
@@ -78,10 +78,15 @@ class Loaded(Service):
             pass
         self.seal()
 
+    # The rollup, where this version has one.
+
     def chunk_tables(self):
-        """Of the rollup, where this version has one; the parts before the whole."""
-        found = [name for name, in self.sql("SHOW TABLES LIKE 'webhook_call_chunk%'")]
-        return sorted(found, key=len, reverse=True)
+        """The parts before the whole."""
+        return sorted((name for name, in self.sql("SHOW TABLES LIKE 'webhook_call_chunk%'")), key=len, reverse=True)
+
+    def delete_chunks(self):
+        for table in self.chunk_tables():
+            self.sql(f"DELETE FROM {table}")
 
     def seal(self):
         if (PROJECT / "scripts/seal-calls").exists():
@@ -280,25 +285,23 @@ def senders_for(service, count, seconds):
     return senders
 
 
-class Sealing(threading.Thread):
-    """Makes the rollup from nothing, again and again, as long as the with statement lasts."""
+@contextlib.contextmanager
+def sealing(service):
+    """The rollup is made from nothing, again and again, as long as the with statement lasts."""
+    over = threading.Event()
 
-    def __init__(self, service):
-        super().__init__(daemon=True)
-        self.service, self.over = service, threading.Event()
+    def seal_again():
+        while not over.is_set():
+            service.delete_chunks()
+            service.seal()
 
-    def run(self):
-        while not self.over.is_set():
-            for table in self.service.chunk_tables():
-                self.service.sql(f"DELETE FROM {table}")
-            self.service.seal()
-
-    def __enter__(self):
-        self.start()
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        sealed = pool.submit(seal_again)
+        try:
+            yield
+        finally:
+            over.set()
+        sealed.result()  # or what went wrong
 
 
 def measure_writers(service, span):
@@ -309,7 +312,7 @@ def measure_writers(service, span):
     alone, beside = [], []
     for _ in range(2):
         alone.append(senders_for(service, SENDERS, span / 2).rate)
-        with Sealing(service):
+        with sealing(service):
             beside.append(senders_for(service, SENDERS, span / 2).rate)
     without, with_it = statistics.mean(alone), statistics.mean(beside)
     return "4 senders", f"{without:.0f} rows/s, {with_it:.0f} while all is sealed anew: {with_it / without:.2f} of it", True
@@ -396,4 +399,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
