@@ -170,6 +170,7 @@ class MysqlSession::Impl {
       try {
         sql::ConnectOptionsMap options = options_for(host);
         connection_.reset(get_driver_instance()->connect(options));
+        if (settings_.hosts.size() > 1) refuse_outsider();
         return;
       } catch (const sql::SQLException& error) {
         disconnect();
@@ -177,6 +178,18 @@ class MysqlSession::Impl {
       }
     }
     throw DatabaseError(Kind::unreachable, reasons);
+  }
+
+  /// A Galera node outside its cluster lets clients connect, and then refuses whatever reads a table: the next host may
+  /// do better. What else is wrong with this table is for the statements that need it.
+  void refuse_outsider() {
+    try {
+      const std::unique_ptr<sql::Statement> statement{connection_->createStatement()};
+      const std::unique_ptr<sql::ResultSet> rows{
+          statement->executeQuery("SELECT version FROM schema_migrations LIMIT 0")};
+    } catch (const sql::SQLException& error) {
+      if (kind_of(error.getErrorCode(), {}, settings_.statement_timeout) == Kind::lost) throw;
+    }
   }
 
   [[nodiscard]] sql::ConnectOptionsMap options_for(const DatabaseHost& host) const {

@@ -104,7 +104,7 @@ class Node:
         """As Debian's service starts a node after a crash: from the position that its own files tell."""
         log = self.folder / "recovery.log"
         subprocess.run(self.command("--wsrep-recover", f"--log-error={log}"), env=self.cluster.environment, cwd=self.folder,
-                       stdin=subprocess.DEVNULL, check=True, timeout=120)
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=120)
         position = re.findall(r"Recovered position: *(\S+)", log.read_text(errors="replace"))[-1]
         self.start(f"--wsrep-start-position={position}")
 
