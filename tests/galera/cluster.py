@@ -73,7 +73,8 @@ class Node:
             f"--pid-file={self.folder}/pid", f"--tmpdir={self.folder}", "--skip-networking",
             "--event-scheduler=ON", "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=16M",
             "--innodb-flush-log-at-trx-commit=2", "--innodb-autoinc-lock-mode=2", "--binlog-format=ROW",
-            "--wsrep-on=ON", f"--wsrep-provider={PROVIDER}", "--wsrep-cluster-name=webhook_calls", f"--wsrep-cluster-address=gcomm://{peers}",
+            "--wsrep-on=ON", f"--wsrep-provider={PROVIDER}", "--wsrep-cluster-name=webhook_calls",
+            f"--wsrep-cluster-address=gcomm://{peers}",
             f"--wsrep-node-name=node{self.number}", f"--wsrep-node-address=127.0.0.1:{self.port}",
             f"--wsrep-sst-method={self.cluster.sst_method}", f"--wsrep-sst-receive-address=127.0.0.1:{self.sst_port}",
             "--wsrep-provider-options=" + ";".join(f"{name}={value}" for name, value in provider.items()), *options]
@@ -166,8 +167,8 @@ class Cluster:
         first, *others = self.nodes
         (first.folder / "data").mkdir()
         # In the node's folder, because it does not quote a longer path.
-        subprocess.run(["mariadb-install-db", "--no-defaults", *self.as_root, "--datadir=./data", "--auth-root-authentication-method=normal",
-                        "--skip-test-db", "--force", "--innodb-log-file-size=16M"], cwd=first.folder, check=True,
+        subprocess.run(["mariadb-install-db", "--no-defaults", *self.as_root, "--datadir=./data", "--skip-test-db", "--force",
+                        "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M"], cwd=first.folder, check=True,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         first.start("--wsrep-new-cluster")
         first.wait_until_synced(1)
