@@ -182,7 +182,8 @@ def audit(snapshot, webhook):
         whole = (sum(row[0] for row in live.values()), min((row[1] for row in live.values()), default=None),
                  max((row[2] for row in live.values()), default=None))
         expect(whole == (n, min_at, max_at), f"{where} has really {whole[0]} records, {whole[1]} to {whole[2]}")
-        expect(codes[first, last] == live, f"{where}: its codes are {codes[first, last]}, really {live}")
+        numbers = {code: (row[0], min_at, max_at) for code, row in live.items()}
+        expect(codes[first, last] == numbers, f"{where}: its codes are {codes[first, last]}, really {numbers}")
         compared += 1
     return compared
 
