@@ -20,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
 from service import die_with_parent, process_state, send_signal, session_processes, stop_session, wait_until  # noqa: E402
 
 PROVIDER = "/usr/lib/galera/libgalera_smm.so"
-# A killed node is out of the cluster after about 2 s. Shorter times make live nodes suspects while the machine is busy.
+# A killed node is out of the cluster after 2 to 3 s. Shorter times make live nodes suspects while the machine is busy.
 PROVIDER_OPTIONS = {
-    "evs.keepalive_period": "PT0.3S", "evs.inactive_check_period": "PT0.3S", "evs.suspect_timeout": "PT1.5S",
-    "evs.inactive_timeout": "PT4S", "gcache.size": "32M", "pc.recovery": "false"}
+    "evs.keepalive_period": "PT0.3S", "evs.inactive_check_period": "PT0.3S", "evs.suspect_timeout": "PT2S",
+    "evs.inactive_timeout": "PT6S", "gcache.size": "32M", "pc.recovery": "false"}
 # An rsync daemon that root starts gives up its rights, and could not write to a folder that is root's.
 SST_AS_ROOT = """#!/bin/bash
 rsync() {
