@@ -13,7 +13,8 @@ import unittest
 
 import pymysql
 
-from service import LIST, SANITIZED, SHOW, Exchange, Service, check_answer, process_state, send_signal, wait_until
+from service import (LIST, SANITIZED, SHOW, Exchange, Service, check_answer, numbers, process_state, send_signal,
+                     wait_until)
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 SMALL = LIST % 1
@@ -29,13 +30,13 @@ def setUpModule():
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "big", "https://example.com/9"))
     service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                "SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM seq_1_to_20")
+                f"SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM {numbers(20)}")
     add_big_calls()
 
 
 def add_big_calls():
     service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                "SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM seq_1_to_1000")
+                f"SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(1000)}")
 
 
 def get(server, target=SMALL):
@@ -92,7 +93,7 @@ class DatabaseTest(TestCase):
     def test_database_killed(self):
         for _ in range(8):
             self.assert_served(service)  # each worker has its connection now
-        database = service.mariadbd()
+        database = service.database_server()
         os.kill(database, signal.SIGKILL)
         wait_until(lambda: process_state(database) in ("", "Z"), "end of the database")
         self.assert_unavailable(get(service))
@@ -104,7 +105,7 @@ class DatabaseTest(TestCase):
     def test_database_hangs(self):
         pool = service.pool("hung")
         self.assert_served(pool)
-        with Held(service.mariadbd()):
+        with Held(service.database_server()):
             seconds, answer = seconds_of(lambda: get(pool))
             self.assert_unavailable(answer)
             self.assertLess(seconds, STATEMENT_LIMIT + CONNECT_LIMIT + SLACK)
@@ -133,7 +134,7 @@ class DatabaseTest(TestCase):
         """The same without a lock: the database gets so little time that sorting takes longer than the limit."""
         pool = service.pool("slow", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
         self.assert_served(pool)
-        database, statuses = service.mariadbd(), []
+        database, statuses = service.database_server(), []
         for share in (0.1, 0.05, 0.02, 0.01):
             exchange = Exchange(pool.address, "GET", BIG + "?sort=-body&page[size]=1&count=true", TOKEN)
             exchange.socket.setblocking(False)
@@ -182,7 +183,7 @@ class DatabaseTest(TestCase):
 
     def test_database_shut_down_under_load(self):
         """Orderly, as for an update: each answer is right or a 503, and no 500."""
-        database, statuses = service.mariadbd(), []
+        database, statuses = service.database_server(), []
 
         def ask():
             statuses.append(get(service, SMALL + "?count=true&sort=-body").status)
@@ -238,7 +239,7 @@ class MidAnswerTest(TestCase):
             ["curl", "-sS", "-N", "-H", ": ".join(TOKEN[0]), "--unix-socket", self.pool.address, "http://localhost" + BIG],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         begin = curl.stdout.read(10_000)
-        with Held(service.mariadbd()):
+        with Held(service.database_server()):
             worker = self.the_worker(self.pool)
             os.kill(worker, signal.SIGKILL)
             wait_until(lambda: process_state(worker) in ("", "Z"), "end of the worker")
@@ -292,7 +293,7 @@ class MidAnswerTest(TestCase):
     def test_statement_limit(self):
         pool = service.pool("streaming-limit", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
         exchange = self.begin(pool)
-        with Held(service.mariadbd()):
+        with Held(service.database_server()):
             answer = exchange.finish()
         self.assert_cut_short(answer)
         self.assertEqual("incomplete", pool.log_line(request_id_of(exchange))["outcome"])
@@ -300,7 +301,7 @@ class MidAnswerTest(TestCase):
 
     def test_client_leaves(self):
         exchange = self.begin()
-        with Held(service.mariadbd()):
+        with Held(service.database_server()):
             exchange.close()
         line = self.pool.log_line(request_id_of(exchange))
         self.assertEqual("client_gone", line["outcome"])
@@ -309,7 +310,7 @@ class MidAnswerTest(TestCase):
 
     def test_sigterm(self):
         exchange = self.begin()
-        with Held(service.mariadbd()):
+        with Held(service.database_server()):
             worker = self.the_worker(self.pool)
             os.kill(worker, signal.SIGTERM)
         answer = exchange.finish()
@@ -339,9 +340,9 @@ class MidAnswerTest(TestCase):
         service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body, created_at) "
                     "SELECT 20000 + seq, 10, 200 + seq % 3, REPEAT(CHAR(65 + seq % 26), seq * 104729 % 40000), "
                     "CONCAT(seq * 7919 % 1009, REPEAT('x', seq * 7919 % 150000)), "
-                    "UTC_TIMESTAMP(3) - INTERVAL (seq * 37) % 101 SECOND FROM seq_1_to_300")
+                    f"UTC_TIMESTAMP(3) - INTERVAL (seq * 37) % 101 SECOND FROM {numbers(300)}")
         for fields, sort, order in (("headers,body", "-created_at", "created_at DESC, id DESC"),
-                                    ("headers", "http_code,-body", "http_code, body DESC, id DESC"), ("body", "id", "id")):
+                                    ("headers", "http_code,-body", "http_code, LEFT(body, 9) DESC, id DESC"), ("body", "id", "id")):
             rows = service.sql(f"SELECT id, headers, body FROM webhook_calls WHERE webhook_id = 10 ORDER BY {order}")
             for page, part in ((1, rows[:250]), (2, rows[250:])):
                 answer = get(self.pool, LIST % 10 + f"?page[size]=250&page[number]={page}&sort={sort}"

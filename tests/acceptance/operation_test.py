@@ -10,7 +10,7 @@ import unittest
 
 import pymysql
 
-from service import LIST, SHOW, WORKER, Service, check_answer, wait_until
+from service import LIST, SHOW, WORKER, Service, check_answer, numbers, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 NAMING_AN_ACCOUNT = [(name, "2") for name in ("ACCOUNT_ID", "Account-Id", "Account_Id", "HTTP_ACCOUNT_ID", "X-Account-Id")]
@@ -24,7 +24,7 @@ def setUpModule():
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "one", "https://example.com/1"), (2, 2, "two", "https://example.com/2"))
     service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                "SELECT seq, 1 + seq % 2, 200, 'a: 1', 'b' FROM seq_1_to_4")
+                f"SELECT seq, 1 + seq % 2, 200, 'a: 1', 'b' FROM {numbers(4)}")
 
 
 def status_of(server, webhook, headers=()):

@@ -3,8 +3,9 @@
     with Service(workers=2) as service:
         answer = service.send("GET", "/api/v3/notification/webhook/1/calls", [("Authorization", "Bearer …")])
 
-The worker under test is named by WEBHOOK_CALLS_WORKER, else it is the release build. SANITIZED=1 says that it is made with
-sanitizers: then more time is given, and what they find is a failure.
+The worker under test is named by WEBHOOK_CALLS_WORKER, else it is the release build. WEBHOOK_CALLS_MYSQLD names a MySQL server
+that takes MariaDB's place. SANITIZED=1 says that the worker is made with sanitizers: then more time is given, and what they
+find is a failure.
 """
 
 import calendar
@@ -28,6 +29,8 @@ import pymysql
 
 PROJECT = Path(__file__).resolve().parents[2]
 WORKER = os.path.realpath(os.environ.get("WEBHOOK_CALLS_WORKER", PROJECT / "var/build/release/fcgi/webhook-calls"))
+MYSQLD = os.environ.get("WEBHOOK_CALLS_MYSQLD")
+RUN_OPTIONS = ["--mysqld", MYSQLD] if MYSQLD else []  # of scripts/run
 SANITIZED = os.environ.get("SANITIZED") == "1"
 LIST = "/api/v3/notification/webhook/%d/calls"
 SHOW = "/api/v3/notification/webhook/%d/calls/%d"
@@ -202,6 +205,11 @@ def session_processes(session):
     return sorted(found)
 
 
+def numbers(last):
+    """For SQL: a table of one column, seq, with the numbers from 1 to the last."""
+    return f"JSON_TABLE(CONCAT('[0', REPEAT(',0', {last} - 1), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) AS numbers"
+
+
 def die_with_parent():
     """For a child: SIGTERM when the test is gone, however it went (1 is PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
@@ -226,9 +234,10 @@ class Service(Server):
             variables = dict(os.environ, WEBHOOK_CALLS_STATE=str(self.state), WEBHOOK_CALLS_PORT=str(port),
                              WEBHOOK_CALLS_WORKERS=str(workers), **environment)
             variables.pop("WEBHOOK_CALLS_WORKER", None)
+            variables.pop("WEBHOOK_CALLS_MYSQLD", None)
             with open(self.folder / "run.log", "wb") as output:
                 self._run = subprocess.Popen(
-                    [PROJECT / "scripts/run", "--no-demo", "--worker", WORKER],
+                    [PROJECT / "scripts/run", "--no-demo", "--worker", WORKER, *RUN_OPTIONS],
                     env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                     preexec_fn=die_with_parent)
             wait_until(lambda: (self.state / "run.env").exists() or self._run.poll() is not None, "run.env", 120)
@@ -280,8 +289,8 @@ class Service(Server):
     def processes(self, part):
         return session_processes(self.session(part))
 
-    def mariadbd(self):
-        return next(pid for pid in self.processes("database") if executable(pid).endswith("mariadbd"))
+    def database_server(self):
+        return self.session("database")  # it has no other process
 
     # ---- Database
 

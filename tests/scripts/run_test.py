@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pymysql
 from commands import PROJECT, call, environment, path_that_notes_arguments, processes_in, secrets_of
-from service import (LIST, WORKER, Exchange, check_answer, die_with_parent, executable, free_port, process_state,
+from service import (LIST, MYSQLD, RUN_OPTIONS, WORKER, Exchange, check_answer, die_with_parent, executable, free_port, process_state,
                      send_signal, wait_until)
 
 WORKERS = 2
@@ -59,7 +59,7 @@ class Run:
         variables = environment(WEBHOOK_CALLS_STATE=str(self.state), WEBHOOK_CALLS_PORT=str(self.port),
                                 WEBHOOK_CALLS_WORKERS=str(WORKERS))
         with open(self.output, "wb") as output:
-            self.process = subprocess.Popen([PROJECT / "scripts/run", *arguments], env={**variables, **changes}, cwd=folder,
+            self.process = subprocess.Popen([PROJECT / "scripts/run", *arguments, *RUN_OPTIONS], env={**variables, **changes}, cwd=folder,
                                             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                                             start_new_session=True, preexec_fn=alone, **self.user)
 
@@ -195,9 +195,9 @@ class DemoTest(RunningTest):
 
     def test_secrets_are_on_no_command_line_and_in_no_log(self):
         logs = {file.name: file.read_text(errors="replace") for file in (run.state / "log").iterdir()}
-        self.assertLessEqual({"mariadb.log", "nginx-error.log", "nginx-access.log", "workers.log"}, set(logs))
+        self.assertLessEqual({"database.log", "nginx-error.log", "nginx-access.log", "workers.log"}, set(logs))
         arguments = (folder / "programs/arguments").read_text()
-        for program in ("curl\n", "mariadb\n", "mariadbd\n", "multiwatch\n", "nginx\n", "sha256sum\n"):
+        for program in ("curl\n", "mariadb\n", *([] if MYSQLD else ["mariadbd\n"]), "multiwatch\n", "nginx\n", "sha256sum\n"):
             self.assertIn(program, arguments)
         places = {**logs, "arguments": arguments, "processes": "\n".join(processes_in(run.state).values())}
         secrets = secrets_of(run.state)
@@ -212,7 +212,7 @@ class DemoTest(RunningTest):
             "SELECT @@event_scheduler, status FROM information_schema.events WHERE event_schema = 'webhook_calls'"))
         wait_until(lambda: run.sql("SELECT last_executed FROM information_schema.events WHERE last_executed IS NOT NULL"),
                    "purge by the event", 90)
-        self.assertNotIn("Event Scheduler: [", (run.state / "log/mariadb.log").read_text())
+        self.assertNotIn("Event Scheduler: [", (run.state / "log/database.log").read_text())
 
 
 class EndTest(RunningTest):
@@ -225,9 +225,9 @@ class EndTest(RunningTest):
                 self.assert_nothing_is_left(run)
 
     def test_killed_parts_come_back(self):
-        mariadbd = [process for process in processes_in(run.state) if executable(process).endswith("/mariadbd")]
-        for part, process in (("database", mariadbd[0]), ("pool", run.part("pool")), ("nginx", run.part("nginx"))):
+        for part in ("database", "pool", "nginx"):
             with self.subTest(part):
+                process = run.part(part)
                 wait_until(lambda: run.answers() and len(run.workers()) == WORKERS, "whole service")
                 others = [other for other in processes_in(run.state) if os.getsid(other) == run.part(part)]
                 self.assertIn(process, others)
