@@ -462,8 +462,9 @@ class Run:
             rows = [new_row(rng, rng.choice((BIG, BIG, SMALL)), None) for _ in range(number)]
             insert(cursor, rows)
         else:
-            # What is promised to the sealing: who is given an id has the record in the table within 15 minutes. Those are
-            # shortened to nothing here, so that the next one that is ripe gets its id when this one is in the table.
+            # The sealing waits for records that are in flight, but sees nothing of an INSERT that has been given ids and has
+            # not come to put its rows there. Of age, such a one is 15 minutes late; these are of age when they are made. So
+            # only one is made at a time.
             number *= 10
             webhook = rng.choice((FAILING, FAILING, FAILING, EDGE))
             when = ripe_instant(rng, webhook, self.now(), self.seconds)
