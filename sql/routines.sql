@@ -73,6 +73,7 @@ BEGIN
     SET in_conflict = FALSE;
     SELECT MIN(created_at) INTO oldest FROM webhook_calls;
     SET oldest = LEAST(COALESCE(oldest, began - INTERVAL 60 DAY), began - INTERVAL 60 DAY);
+    START TRANSACTION;
     DELETE FROM webhook_call_chunk_codes WHERE max_at < oldest;
     DELETE FROM webhook_call_chunks WHERE max_at < oldest;
     COMMIT;
@@ -124,8 +125,8 @@ BEGIN
      WHERE created_at > seen_until AND created_at <= ripe_until AND webhook_id > COALESCE(resume, 0)
      ORDER BY webhook_id;
   DECLARE CONTINUE HANDLER FOR NOT FOUND SET no_row = TRUE;
-  -- 1062: another node has sealed that run.
-  DECLARE CONTINUE HANDLER FOR 1062, 1205, 1213 SET in_conflict = TRUE;
+  -- 1062: another node has sealed that run. 1020: a record was committed meanwhile (MariaDB's innodb_snapshot_isolation).
+  DECLARE CONTINUE HANDLER FOR 1020, 1062, 1205, 1213 SET in_conflict = TRUE;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     ROLLBACK;
@@ -156,14 +157,16 @@ BEGIN
       SET in_conflict = FALSE;
       REPEAT
         SET chunk_first = 1, chunk_next = NULL;
+        COMMIT; -- what a caller with autocommit = 0 has begun
+        SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+        START TRANSACTION;
+        -- Locked, because an administrator may be about to delete the chunks.
         SELECT last_id + 1 INTO chunk_first FROM webhook_call_chunks
-         WHERE webhook_id = hook ORDER BY first_id DESC LIMIT 1;
+         WHERE webhook_id = hook ORDER BY first_id DESC LIMIT 1 LOCK IN SHARE MODE;
         -- The chunk ends before the next record, so that its locks do not reach where senders insert.
         SELECT IF(created_at <= ripe_until, id, NULL) INTO chunk_next FROM webhook_calls FORCE INDEX (PRIMARY)
          WHERE webhook_id = hook AND id >= chunk_first ORDER BY id LIMIT 4096, 1;
-        IF chunk_next IS NOT NULL THEN
-          SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-          START TRANSACTION;
+        IF chunk_next IS NOT NULL AND NOT in_conflict THEN
           INSERT INTO webhook_call_chunks (webhook_id, first_id, last_id, n, min_at, max_at)
             SELECT hook, chunk_first, chunk_next - 1, COUNT(*), MIN(created_at), MAX(created_at)
               FROM webhook_calls FORCE INDEX (PRIMARY)
@@ -171,33 +174,33 @@ BEGIN
             HAVING MAX(created_at) <= ripe_until;
           IF ROW_COUNT() = 1 THEN
             INSERT INTO webhook_call_chunk_codes (webhook_id, first_id, last_id, ordinal, http_code, n, min_at, max_at)
-              SELECT hook, k.first_id, k.last_id, ROW_NUMBER() OVER (ORDER BY c.http_code), c.http_code, COUNT(*), k.min_at,
-                     k.max_at
+              SELECT hook, chunk_first, chunk_next - 1, ROW_NUMBER() OVER (ORDER BY c.http_code), c.http_code, COUNT(*),
+                     MIN(k.min_at), MAX(k.max_at)
                 FROM webhook_call_chunks k, webhook_calls c FORCE INDEX (PRIMARY)
                WHERE k.webhook_id = hook AND k.first_id = chunk_first
                  AND c.webhook_id = hook AND c.id >= chunk_first AND c.id < chunk_next
-               GROUP BY c.http_code, k.last_id, k.min_at, k.max_at;
+               GROUP BY c.http_code;
           ELSE
             SET chunk_next = NULL;
           END IF;
-          IF in_conflict THEN ROLLBACK; ELSE COMMIT; END IF;
         END IF;
+        IF NOT in_conflict THEN COMMIT; END IF;
+        ROLLBACK; -- of what a conflict has left, at COMMIT too
         IF chunk_next IS NOT NULL AND NOT in_conflict THEN
-          SET sealed_rows = sealed_rows +
-            (SELECT n FROM webhook_call_chunks WHERE webhook_id = hook AND first_id = chunk_first);
+          SET sealed_rows = sealed_rows + COALESCE(
+            (SELECT n FROM webhook_call_chunks WHERE webhook_id = hook AND first_id = chunk_first), 0);
         END IF;
         SET out_of_time = SYSDATE(6) >= give_up_at;
       UNTIL out_of_time OR in_conflict OR chunk_next IS NULL END REPEAT;
       SET left_some = left_some OR in_conflict;
       SET no_row = FALSE;
       IF NOT (out_of_time AND chunk_next IS NOT NULL) THEN
-        SET resume = hook;
+        SET resume = IF(left_some, resume, hook); -- what somebody has locked is looked at again
         FETCH hooks INTO hook;
       END IF;
     END WHILE;
     CLOSE hooks;
 
-    -- What another run has locked is looked at again by the next pass.
     SET finished = no_row AND NOT left_some,
         resume = IF(no_row, NULL, COALESCE(resume, 0)),
         last_full = COALESCE(last_full, IF(no_row, began, NULL));
