@@ -14,8 +14,8 @@ import pymysql
 from commands import PROJECT, ScriptTest, environment, option_file, path_that_notes_arguments, start_service
 from service import LIST, MYSQLD, numbers, wait_until
 
-SCRIPTS = ("run", "test", "test-mysql", "test-galera", "format", "migrate", "token", "notify", "expire-calls", "load-demo",
-           "bench-scale")
+SCRIPTS = ("run", "test", "test-mysql", "test-galera", "format", "migrate", "token", "notify", "expire-calls", "seal-calls",
+           "log-status", "load-demo", "bench-scale")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
 DENIED = {1044, 1045, 1142, 1143, 1227, 1370}  # of a database, everything, table, column, what an administrator does, procedure
