@@ -23,15 +23,22 @@ do_task() {
   connect_as purger "$option_file"
   if ! said=$(sql "$database" <<<"CALL $1_webhook_calls($2)" 2>&1); then
     case $said in
-      *'ERROR 1290 '*read*only*)
-        $quiet || say "This server is read-only, as a replica is: the primary does this."
-        exit 0
-        ;;
-      *'ERROR 1305 '* | *'ERROR 1370 '*) said=$(plainly "$1") || exit 1 ;; # no such procedure, or none for this account
-      *) die "$said" ;;
+      # There is no such procedure, or none for this account.
+      *'ERROR 1305 '* | *'ERROR 1370 '*) said=$(plainly "$1" 2>&1) || failed "$said" ;;
+      *) failed "$said" ;;
     esac
   fi
   read -r handled finished busy <<<"$said"
+}
+
+failed() {
+  case $1 in
+    *'ERROR 1290 '*read*only*)
+      $quiet || say "This server is read-only, as a replica is: the primary does this."
+      exit 0
+      ;;
+    *) die "$1" ;;
+  esac
 }
 
 # ---- Without routines: the same by plain statements, in one session of the client
@@ -57,15 +64,23 @@ plainly() {
 
 out_of_time() { [[ ${EPOCHREALTIME/[.,]/} -ge $give_up_at ]]; }
 
-# ask SQL: sets `answer` to its one row, of the last of its statements.
+# ask SQL: sets `answers` to its rows, of which there is one at least, and `answer` to the last of them.
 ask() {
-  printf '%s\n' "$1" >&"$session_question"
-  read -r answer <&"$session_answer" || session_failed
+  local line=
+  answers=()
+  printf "%s\nSELECT '.';\n" "$1" >&"$session_question"
+  while true; do
+    read -r line <&"$session_answer" || session_failed
+    [[ $line != . ]] || break
+    answers+=("$line")
+  done
+  [[ ${#answers[@]} -gt 0 ]] || session_failed
+  answer=${answers[-1]}
 }
 
 session_failed() {
-  cat -- "$errors" >&2
-  die "The database refused; what it said is above."
+  cat -- "$errors"
+  exit 1
 }
 
 # After a statement that has failed: ends all, unless somebody else has what it needs (the codes are those of sql/routines.sql).

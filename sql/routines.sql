@@ -147,7 +147,7 @@ BEGIN
       FROM webhook_call_upkeep WHERE task = 'seal';
     IF all_webhooks OR last_full < UTC_TIMESTAMP(3) - INTERVAL 1 DAY THEN SET last_full = NULL, resume = NULL; END IF;
     IF resume IS NULL THEN SET began = UTC_TIMESTAMP(3); END IF;
-    SET seen_until = IF(last_full IS NULL, '1000-01-01', COALESCE(seen_until, began) - INTERVAL 15 MINUTE),
+    SET seen_until = IF(last_full IS NULL OR seen_until IS NULL, '1000-01-01', seen_until - INTERVAL 15 MINUTE),
         ripe_until = began - INTERVAL 15 MINUTE;
 
     OPEN hooks;

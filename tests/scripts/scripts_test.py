@@ -83,26 +83,32 @@ class MigrateTest(ScriptTest):
 
     def test_again_changes_nothing(self):
         before, applied = self.dump("webhook_calls"), service.sql("SELECT * FROM schema_migrations")
-        self.assertEqual("The schema of database webhook_calls is at version 2, 0 migrations applied now.\n", self.succeeds("migrate"))
+        self.assertEqual("The schema of database webhook_calls is at version 3, 0 migrations applied now.\n", self.succeeds("migrate"))
         self.assertEqual((before, applied), (self.dump("webhook_calls"), service.sql("SELECT * FROM schema_migrations")))
 
     def test_repeated_after_an_interruption(self):
         whole = self.new_database("migrate_whole")
-        self.assertEqual(["Applying 0001_tables", "Applying 0002_expire_webhook_calls"], self.migrated(whole).splitlines()[:2])
+        self.assertEqual(["Applying 0001_tables", "Applying 0003_call_chunks"], self.migrated(whole).splitlines()[:2])
         first_table = re.search("(CREATE TABLE.*?)webhooks(.*?);", (PROJECT / "sql/migrations/0001_tables.sql").read_text(), re.S)
         for number, statements in enumerate((
                 [first_table[1] + "migrate_0.webhooks" + first_table[2]],
                 ["DELETE FROM migrate_1.schema_migrations", "INSERT INTO migrate_1.webhook_calls (webhook_id) VALUES (7)"],
-                ["DELETE FROM migrate_2.schema_migrations WHERE version = 2", "DROP PROCEDURE migrate_2.expire_webhook_calls"],
-                ["DELETE FROM migrate_3.schema_migrations WHERE version = 2"], ["DROP EVENT migrate_4.expire_webhook_calls"],
-                ["REVOKE EXECUTE ON PROCEDURE migrate_5.expire_webhook_calls FROM webhook_calls_purger"])):
+                ["DELETE FROM migrate_2.schema_migrations WHERE version = 3", "DROP TABLE migrate_2.webhook_call_chunk_codes"],
+                ["DELETE FROM migrate_3.schema_migrations WHERE version = 3", "DROP PROCEDURE migrate_3.expire_webhook_calls"],
+                ["DROP EVENT migrate_4.expire_webhook_calls", "DROP EVENT migrate_4.seal_webhook_calls"],
+                ["REVOKE EXECUTE ON PROCEDURE migrate_5.seal_webhook_calls FROM webhook_calls_purger"],
+                # as the version before left it, when the purge was a migration
+                ["DROP TABLE migrate_6.webhook_call_chunks", "DROP TABLE migrate_6.webhook_call_chunk_codes",
+                 "DROP TABLE migrate_6.webhook_call_upkeep", "DROP PROCEDURE migrate_6.seal_webhook_calls",
+                 "UPDATE migrate_6.schema_migrations SET version = 2 WHERE version = 3"])):
             with self.subTest(statements):
                 database = self.new_database(f"migrate_{number}")
                 if number > 0:
                     self.migrated(database)
                 for statement in statements:
                     service.sql(statement)
-                self.assertIn("is at version 2", self.migrated(database))
+                self.assertIn("is at version 3", self.migrated(database))
+                service.sql(f"DELETE FROM {database}.schema_migrations WHERE version = 2")
                 self.assertEqual([re.sub(" AUTO_INCREMENT=2", "", part) for part in self.dump(database)], self.dump(whole))
         self.assertEqual(((7,),), service.sql("SELECT webhook_id FROM migrate_1.webhook_calls"))
 
@@ -140,7 +146,7 @@ class MigrateTest(ScriptTest):
         database = self.new_database("migrate_newer")
         self.migrated(database)
         service.sql(f"INSERT INTO {database}.schema_migrations (version, name) VALUES (99, '0099_later')")
-        service.sql(f"DELETE FROM {database}.schema_migrations WHERE version = 2")
+        service.sql(f"DELETE FROM {database}.schema_migrations WHERE version = 3")
         before = self.dump(database)
         for arguments in ([], ["--status"]):
             result = self.migrate(database, *arguments)
@@ -150,7 +156,7 @@ class MigrateTest(ScriptTest):
 
     def test_status(self):
         database = self.new_database("migrate_status")
-        names = ("0001_tables", "0002_expire_webhook_calls")
+        names = ("0001_tables", "0003_call_chunks")
         self.assertEqual("".join(f"missing  {name}\n" for name in names), self.migrate(database, "--status").stdout)
         self.assertEqual((), service.sql(f"SHOW TABLES FROM {database}"))
         self.migrated(database)
@@ -165,9 +171,10 @@ class MigrateTest(ScriptTest):
         for applied in (2, 0):
             result = self.migrate(database, user="limited")
             self.assertEqual(0, result.returncode, result)
-            self.assertIn(f"at version 2, {applied} migrations applied now", result.stdout)
+            self.assertIn(f"at version 3, {applied} migrations applied now", result.stdout)
             self.assertIn("The roles were not all granted: an administrator should run sql/roles.sql", result.stderr)
-            self.assertIn("let cron call scripts/expire-calls", result.stderr)
+            self.assertNotIn("The procedures were not created", result.stderr)
+            self.assertIn("let cron call scripts/expire-calls and scripts/seal-calls", result.stderr)
         self.assertIn("Deleted 0", self.script("expire-calls", "--defaults-file", option_file("limited"),
                                           WEBHOOK_CALLS_DB_NAME=database).stdout)
         service.sql(f"REVOKE CREATE ON {database}.* FROM limited@localhost")
@@ -215,13 +222,16 @@ class RolesTest(ScriptTest):
                         "UPDATE webhook_calls SET body = ''", "DELETE FROM webhook_calls", "TRUNCATE webhook_calls",
                         "DROP TABLE webhook_calls", "ALTER TABLE webhook_calls ADD x INT", "CREATE TABLE x (x INT)",
                         "LOCK TABLES webhook_calls WRITE", "SELECT id FROM webhooks", "SELECT token_hash FROM api_tokens",
+                        "SELECT n FROM webhook_call_chunks", "DELETE FROM webhook_call_chunk_codes",
+                        "SELECT task FROM webhook_call_upkeep", "CALL seal_webhook_calls(1, TRUE)",
                         "CALL expire_webhook_calls(1)", "SELECT * FROM mysql.user", "SET GLOBAL event_scheduler = ON")
 
     def test_reader(self):
-        tables = ("webhooks", "api_tokens", "webhook_calls", "schema_migrations")
+        kept = ("webhook_call_chunks", "webhook_call_chunk_codes", "webhook_call_upkeep")
+        tables = ("webhooks", "api_tokens", "webhook_calls", "schema_migrations", *kept)
         with login("reader") as reader:
             for statement in ("id, account_id, name, url FROM webhooks", "token_hash, account_id, expires_at FROM api_tokens",
-                              "version FROM schema_migrations", "* FROM webhook_calls"):
+                              "version FROM schema_migrations", "* FROM webhook_calls", *(f"* FROM {table}" for table in kept)):
                 reader.execute("SELECT " + statement)
             self.denied(reader, "SELECT name FROM api_tokens", "INSERT INTO webhook_calls (webhook_id) VALUES (7)",
                         "INSERT INTO api_tokens (token_hash, account_id, name) VALUES ('', 1, '')", "UPDATE webhooks SET url = ''",
@@ -229,6 +239,7 @@ class RolesTest(ScriptTest):
                         "UPDATE schema_migrations SET version = 3", *(f"DELETE FROM {table}" for table in tables),
                         *(f"TRUNCATE {table}" for table in tables), *(f"DROP TABLE {table}" for table in tables),
                         "CREATE TABLE x (x INT)", "CREATE TEMPORARY TABLE x (x INT)", "CALL expire_webhook_calls(1)",
+                        "CALL seal_webhook_calls(1, TRUE)", "UPDATE webhook_call_chunks SET n = 1",
                         "SELECT id FROM webhook_calls INTO OUTFILE '/tmp/x'", "SELECT * FROM mysql.user")
 
     def test_purger(self):
@@ -238,7 +249,8 @@ class RolesTest(ScriptTest):
             self.denied(purger, "SELECT id FROM webhook_calls", "DELETE FROM webhook_calls", "TRUNCATE webhook_calls",
                         "INSERT INTO webhook_calls (webhook_id) VALUES (7)", "UPDATE webhook_calls SET body = ''",
                         "SELECT id FROM webhooks", "DROP PROCEDURE expire_webhook_calls", "ALTER EVENT expire_webhook_calls DISABLE",
-                        "SELECT version FROM schema_migrations", "SELECT * FROM mysql.user")
+                        "SELECT version FROM schema_migrations", "SELECT n FROM webhook_call_chunks",
+                        "DELETE FROM webhook_call_chunks", "UPDATE webhook_call_upkeep SET resume_after = 1", "SELECT * FROM mysql.user")
             shifted = "timestamp = UNIX_TIMESTAMP() + 10 * 86400"
             for before, statement in ((f"SET {shifted}", ""), ("SET time_zone = '+13:00'", ""), ("SET sql_mode = ''", ""),
                                       ("DO 0", f"/*M! SET STATEMENT {shifted} FOR */ "), ("SET autocommit = 0", "")):
@@ -257,70 +269,6 @@ class RolesTest(ScriptTest):
             self.denied(migrator, "CREATE DATABASE extra", "SELECT * FROM mysql.user", "CREATE USER extra",
                         "SET GLOBAL event_scheduler = ON", "GRANT ALL PRIVILEGES ON *.* TO webhook_calls_sender",
                         "SELECT 1 INTO OUTFILE '/tmp/x'")
-
-
-class ExpireTest(ScriptTest):
-    def setUp(self):
-        service.sql("DELETE FROM webhook_calls")
-
-    def left(self):
-        return [code for code, in service.sql("SELECT http_code FROM webhook_calls ORDER BY http_code")]
-
-    def test_exactly_what_is_past_its_time(self):
-        ages = ("60 * 86400", "60 * 86400 + 1", "61 * 86400", "400 * 86400", "60 * 86400 - 30", "59 * 86400", "0", "-86400")
-        for code, age in enumerate(ages):
-            service.sql(f"{AGED} VALUES (50, {code}, '', '', UTC_TIMESTAMP(3) - INTERVAL {age} SECOND)")
-        self.assertEqual("Deleted 4 webhook calls that were past their 60 days.\n", self.succeeds("expire-calls"))
-        self.assertEqual([4, 5, 6, 7], self.left())
-        self.assertEqual("Deleted 0 webhook calls that were past their 60 days.\n", self.succeeds("expire-calls"))
-
-    def test_at_the_very_moment(self):
-        service.sql(AGED + "VALUES (50, 1, '', '', UTC_TIMESTAMP(3) - INTERVAL 60 DAY + INTERVAL 1500000 MICROSECOND)")
-        ((end,),) = service.sql("SELECT created_at + INTERVAL 60 DAY FROM webhook_calls")
-        over = f"SELECT UTC_TIMESTAMP(3) >= '{end}'"
-        with login("purger") as purger:
-            while self.left():
-                ((due,),) = service.sql(over)
-                purger.execute("CALL expire_webhook_calls(10)")
-                self.assertEqual(purger.fetchone()[0], 1 - len(self.left()))
-                self.assertFalse(due and self.left())
-        self.assertEqual(((1,),), service.sql(over))
-
-    def test_several_batches(self):
-        service.sql(AGED + f"SELECT 50 + seq % 3, 200, '', '', UTC_TIMESTAMP(3) - INTERVAL 61 DAY FROM {numbers(3500)}")
-        service.sql(INSERT + "(50, 404, '', '')")
-        self.assertEqual("Deleted 3500 webhook calls that were past their 60 days.\n", self.succeeds("expire-calls", "--time-limit", "30"))
-        self.assertEqual([404], self.left())
-
-    def test_another_purge_is_running(self):
-        service.sql(AGED + "VALUES (50, 1, '', '', UTC_TIMESTAMP(3) - INTERVAL 61 DAY)")
-        with service.connect() as connection:
-            cursor = connection.cursor()
-            cursor.execute("SELECT GET_LOCK('webhook_calls.expire_webhook_calls', 10)")
-            self.assertEqual("Another purge is running; this one left it the work.\n", self.succeeds("expire-calls"))
-            self.assertEqual("", self.succeeds("expire-calls", "--quiet"))
-            self.assertEqual([1], self.left())
-        self.assertEqual("", self.succeeds("expire-calls", "--quiet"))
-        self.assertEqual([], self.left())
-
-    def test_time_limit(self):
-        """A sender's transaction holds one of the records."""
-        service.sql(AGED + f"SELECT 50, seq, '', '', UTC_TIMESTAMP(3) - INTERVAL 61 DAY FROM {numbers(3)}")
-        with service.connect() as connection:
-            connection.begin()
-            connection.cursor().execute("SELECT * FROM webhook_calls WHERE http_code = 2 FOR UPDATE")
-            for quiet in ([], ["--quiet"]):
-                self.fails(3, "the limit of 1 s came before the end", "expire-calls", "--time-limit", "1", *quiet)
-        self.succeeds("expire-calls")
-        self.assertEqual([], self.left())
-
-    def test_refused(self):
-        for name in ("sender", "reader"):
-            self.fails(1, "denied", "expire-calls", "--quiet", "--defaults-file", str(service.state / f"secrets/{name}.cnf"))
-        self.fails(1, "nowhere", "expire-calls", WEBHOOK_CALLS_DB_NAME="nowhere")
-        for limit in ("0", "-1", "1.5", "soon", "", "1; DROP TABLE webhook_calls", "1000000"):
-            self.fails(2, "--time-limit must be" if limit else "--time-limit needs a value", "expire-calls", "--time-limit", limit)
-        self.fails(2, "Unknown argument now", "expire-calls", "now")
 
 
 class TokenTest(ScriptTest):
