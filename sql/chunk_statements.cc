@@ -32,8 +32,9 @@ void add_ids(Statement& statement, const IdRange& ids) {
 }
 
 /// The chunks that lie within, whole or partial.
-void add_chunks(Statement& statement, const ChunkScope& scope) {
-  statement.add(" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=").bind(scope.query.webhook_id);
+void add_chunks(Statement& statement, const ChunkScope& scope, Sql index) {
+  statement.add(" FROM webhook_call_chunks k FORCE INDEX (").add(index).add(") WHERE k.webhook_id=");
+  statement.bind(scope.query.webhook_id);
   add_ids(statement, scope.ids);
   statement.add(" AND ");
   add_times(statement, scope, "k.max_at", "k.min_at");
@@ -85,7 +86,7 @@ Statement select_partial_chunks(const ChunkScope& scope) {
   add_time_filters(statement, scope.query, true, "k.min_at");
   statement.add(",TRUE");
   add_time_filters(statement, scope.query, false, "k.max_at");
-  add_chunks(statement, scope);
+  add_chunks(statement, scope, "by_time");  // without filters these are few, and the first there
   statement.add(" AND NOT (");
   add_whole(statement, scope);
   return statement.add(") ORDER BY k.first_id");
@@ -93,7 +94,7 @@ Statement select_partial_chunks(const ChunkScope& scope) {
 
 Statement select_chunks(const ChunkScope& scope) {
   Statement statement{"SELECT k.first_id,k.last_id"};
-  add_chunks(statement, scope);
+  add_chunks(statement, scope, "PRIMARY");
   return statement.add(" ORDER BY k.first_id");
 }
 

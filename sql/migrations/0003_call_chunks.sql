@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS webhook_call_chunks (
   min_at DATETIME(3) NOT NULL,
   max_at DATETIME(3) NOT NULL,
   PRIMARY KEY (webhook_id, first_id),
+  KEY by_time (webhook_id, min_at, max_at, first_id, last_id),
   KEY by_expiry (max_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 

@@ -26,6 +26,7 @@ from service import LIST, PROJECT, SHOW, Service  # noqa: E402
 SMALL = 200_000
 REPEATS = 15  # of a request, after two that are not counted
 SLOW_MS = 1000  # a request that takes longer is not repeated
+DAYS = 61  # over which the calls are spread, so that on every table the oldest chunk is partly expired
 DAYS_KEPT = 7  # then a load has lost so many rows to the purge that it is made again
 GROWTH = 2  # how many times longer a read may take on the big table than on the small one; a millisecond more is noise
 WRITERS_WEBHOOK = 4_000_000_000
@@ -68,7 +69,7 @@ class Loaded(Service):
         self.delete_chunks()
         self.sql("TRUNCATE webhook_calls")
         began = time.time()
-        self.script("load-demo", str(self.rows), "--rare-failures", output=None)
+        self.script("load-demo", str(self.rows), "--rare-failures", "--days", str(DAYS), output=None)
         marker.write_text(json.dumps({"rows": self.rows, "at": began}))
 
     def bring_up_to_date(self):
@@ -78,7 +79,7 @@ class Loaded(Service):
             pass
         self.seal()
 
-    # The rollup, where this version has one.
+    # The rollup.
 
     def chunk_tables(self):
         """The parts before the whole."""
@@ -88,9 +89,18 @@ class Loaded(Service):
         for table in self.chunk_tables():
             self.sql(f"DELETE FROM {table}")
 
+    def seal_two_again(self):
+        """The two newest chunks of a webhook, by a run as cron has it."""
+        newest = f"FROM webhook_call_chunks WHERE webhook_id = {self.failing} ORDER BY first_id DESC LIMIT 1, 1"
+        ((first,),) = self.sql(f"SELECT first_id {newest}")
+        for table in self.chunk_tables():
+            self.sql(f"DELETE FROM {table} WHERE webhook_id = {self.failing} AND first_id >= {first}")
+        self.sql("UPDATE webhook_call_upkeep SET caught_up_at = caught_up_at - INTERVAL 1 DAY WHERE task = 'seal'")
+        self.script("seal-calls", codes=(0, 3))
+
     def seal(self):
-        if (PROJECT / "scripts/seal-calls").exists():
-            self.script("seal-calls", "--all")
+        self.sql("DO GET_LOCK(CONCAT(DATABASE(), '.seal_webhook_calls'), 120)")  # until the event's run is over
+        self.script("seal-calls", "--all", "--time-limit", "86400")
 
     def delete_written(self):
         while self.sql_count(f"DELETE FROM webhook_calls WHERE webhook_id = {WRITERS_WEBHOOK} LIMIT 10000"):
@@ -293,13 +303,12 @@ def senders_for(service, count, seconds):
 
 @contextlib.contextmanager
 def sealing(service):
-    """The rollup is made from nothing, again and again, as long as the with statement lasts."""
+    """Two chunks are sealed each second, that is more than the senders send, as long as the with statement lasts."""
     over = threading.Event()
 
     def seal_again():
-        while not over.is_set():
-            service.delete_chunks()
-            service.seal()
+        while not over.wait(1):
+            service.seal_two_again()
 
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         sealed = pool.submit(seal_again)
@@ -312,16 +321,14 @@ def sealing(service):
 
 def measure_writers(service, span):
     """(name, figures, kept its limit) of senders with and without sealing beside them."""
-    if not service.chunk_tables():
-        rate = senders_for(service, SENDERS, span).rate
-        return "4 senders", f"{rate:.0f} rows/s; there is no sealing here to compare with", True
     alone, beside = [], []
     for _ in range(2):
         alone.append(senders_for(service, SENDERS, span / 2).rate)
         with sealing(service):
             beside.append(senders_for(service, SENDERS, span / 2).rate)
     without, with_it = statistics.mean(alone), statistics.mean(beside)
-    return "4 senders", f"{without:.0f} rows/s, {with_it:.0f} while all is sealed anew: {with_it / without:.2f} of it", True
+    figures = f"{without:.0f} rows/s, {with_it:.0f} while two chunks a second are sealed: {with_it / without:.2f} of it (at least 0.85)"
+    return "4 senders", figures, with_it >= 0.85 * without
 
 
 def measure_purge(service, span):

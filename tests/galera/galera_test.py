@@ -28,9 +28,8 @@ LEFT = f"{EXPIRED} OR webhook_id = 33"
 VISIBLE = "SELECT COUNT(*) FROM webhook_calls WHERE webhook_id = %s AND created_at > UTC_TIMESTAMP(3) - INTERVAL 60 DAY"
 RECOVERY_LIMIT = 20  # seconds after a node's death, on a machine that has other work too; as a rule it is 2
 
-# What cron calls on every node, by a purger's option file: name and options. A further such script needs its name here and what
-# must hold of it in PurgeTest.assert_level. (Next: seal-calls. Chunks tile the ids without overlap, each n equals a live count.)
-CRON_JOBS = (("expire-calls", "--time-limit", "2"),)
+# What cron calls on every node, by a purger's option file: name and options.
+CRON_JOBS = (("expire-calls", "--time-limit", "2"), ("seal-calls", "--all", "--time-limit", "2"))
 
 service = None
 cluster = None
@@ -303,12 +302,17 @@ class KilledNodeTest(GaleraTest):
 
 
 class PurgeTest(GaleraTest):
-    CONSTANT, GROWING, PASSING, OLD = 31, 32, 33, (41, 42, 43)
+    CONSTANT, GROWING, PASSING, SEALED, OLD = 31, 32, 33, 34, (41, 42, 43)
+    RIPE = 21000  # records of SEALED, that is five chunks and a tail
 
     def setUp(self):
         super().setUp()
         node = cluster.nodes[0]
-        node.sql("DELETE FROM webhook_calls")
+        for table in ("webhook_calls", "webhook_call_chunks", "webhook_call_chunk_codes"):
+            node.sql(f"DELETE FROM {table}")
+        for other in cluster.nodes:
+            other.sql(f"{AGED} SELECT {self.SEALED}, 200 + seq % 3, '', '', UTC_TIMESTAMP(3) - INTERVAL 20 MINUTE "
+                      f"FROM seq_1_to_{self.RIPE // 3}")
         node.sql(f"{AGED} SELECT {self.CONSTANT}, 200, '', '', UTC_TIMESTAMP(3) - INTERVAL 59 DAY - INTERVAL seq SECOND "
                  "FROM seq_1_to_700")
         self.results, self.dead = {node: [] for node in cluster.nodes}, set()
@@ -341,7 +345,7 @@ class PurgeTest(GaleraTest):
         def loop():
             counts = {}
             try:
-                for webhook in (self.CONSTANT, self.GROWING, self.PASSING):
+                for webhook in (self.CONSTANT, self.GROWING, self.PASSING, self.SEALED):
                     before = node.sql(VISIBLE, (webhook,))[0][0]
                     answer = get(pool_of[node], LIST % webhook + "?count=true&fields[notification/webhook/calls]=")
                     check_answer(answer)
@@ -389,8 +393,19 @@ class PurgeTest(GaleraTest):
             self.assertEqual(700, len(walk(pool_of[node], LIST % self.CONSTANT)))
             self.assertEqual(set(), written - set(walk(pool_of[node], LIST % self.GROWING)))
             self.assertEqual([], walk(pool_of[node], LIST % self.PASSING))
+            self.assert_chunks(node)
         self.assertGreater(self.counted, 30)
-        # The chunks' invariants belong here.
+
+    def assert_chunks(self, node):
+        """They tile the ids, and tell the truth."""
+        chunks, end = node.sql("SELECT first_id, last_id, n FROM webhook_call_chunks WHERE webhook_id = %s ORDER BY 1", (self.SEALED,)), 0
+        self.assertEqual((self.RIPE - 1) // 4096, len(chunks), chunks)
+        for first, last, n in chunks:
+            self.assertEqual(end + 1, first, chunks)
+            end = last
+            live = node.sql("SELECT COUNT(*) FROM webhook_calls WHERE webhook_id = %s AND id BETWEEN %s AND %s", (self.SEALED, first, last))
+            codes = node.sql("SELECT SUM(n) FROM webhook_call_chunk_codes WHERE webhook_id = %s AND first_id = %s", (self.SEALED, first))
+            self.assertEqual((n, n), (live[0][0], codes[0][0]))
 
     def report(self):
         for node, results in self.results.items():

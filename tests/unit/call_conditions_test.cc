@@ -57,6 +57,7 @@ BOOST_AUTO_TEST_CASE(filters) {
       {{time(gt, finer)}, " AND c.created_at>?", ten},
       {{time(gte, sharp)}, " AND c.created_at>=?", ten},
       {{time(gte, finer)}, " AND c.created_at>?", ten},
+      {{time(gte, std::string{"2026-11-01 10:00:00.000000"})}, " AND c.created_at>=?", " '2026-11-01 10:00:00.000000'"},
       // all must hold
       {{time(gte, sharp), time(lt, finer), code(any_of), {CallField::id}},
        " AND c.created_at>=? AND c.created_at<=? AND c.http_code IN (?) AND FALSE",

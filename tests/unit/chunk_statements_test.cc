@@ -76,14 +76,19 @@ BOOST_AUTO_TEST_CASE(times) {
     BOOST_TEST_CONTEXT(row.whole << row.numbers) {
       const CallQuery query = query_of(row.filters);
       const ChunkScope scope{query, kCutoff, row.ids};
-      const std::string within = kChunks + row.id_terms + " AND " + row.within;
+      const std::string within = " WHERE k.webhook_id=?" + row.id_terms + " AND " + row.within;
+      const auto from = [](const std::string& index) {
+        return " FROM webhook_call_chunks k FORCE INDEX (" + index + ")";
+      };
       const std::string within_binds = "7" + row.id_binds + " " + row.times;
       check(sum_whole_chunks(scope),
             "SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)" + row.numbers + row.id_terms + " AND " + row.whole,
             row.numbers_binds + row.id_binds + " " + row.times);
-      check(select_chunks(scope), "SELECT k.first_id,k.last_id" + within + " ORDER BY k.first_id", within_binds);
+      check(select_chunks(scope), "SELECT k.first_id,k.last_id" + from("PRIMARY") + within + " ORDER BY k.first_id",
+            within_binds);
       check(select_partial_chunks(scope),
-            "SELECT k.first_id,k.last_id," + row.sides + within + " AND NOT (" + row.whole + ") ORDER BY k.first_id",
+            "SELECT k.first_id,k.last_id," + row.sides + from("by_time") + within + " AND NOT (" + row.whole +
+                ") ORDER BY k.first_id",
             row.times + " " + within_binds + " " + row.times);
     }
   }
