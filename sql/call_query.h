@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -47,6 +48,9 @@ struct CallQuery {
   bool count = false;                            ///< the exact number of selected records is wanted too
 
   [[nodiscard]] std::uint64_t offset() const { return (page_number - 1) * page_size; }
+  [[nodiscard]] bool filters_by(CallField field) const {
+    return std::ranges::find(filters, field, &Filter::field) != filters.end();
+  }
   friend bool operator==(const CallQuery&, const CallQuery&) = default;
 };
 

@@ -9,12 +9,11 @@ namespace {
 /// A client's list has no more; every further code costs a statement.
 constexpr std::size_t kMaxCodes = 100;
 /// With more, times and ids of the webhook are in such disorder that counting by its records is as fast.
-constexpr std::size_t kMaxPartial = 100;
+constexpr std::size_t kMaxPartial = 32;
 constexpr std::size_t kMaxRuns = 32;
-
-bool filters_by(const CallQuery& query, CallField field) {
-  return std::ranges::find(query.filters, field, &Filter::field) != query.filters.end();
-}
+/// A time's bounds cut a chunk or two each; more, beside the whole ones, is disorder too.
+constexpr std::size_t kUsualPartial = 4;
+constexpr IdRange kNowhere{0, 0};  ///< no record has this id
 
 ChunkOrder chunk_order_of(const SortKey& key) { return {key.field == CallField::created_at, key.descending}; }
 
@@ -35,11 +34,9 @@ bool accepts(const Filter& filter, std::uint64_t number) {
       return number <= bound;
     case Operator::gt:
       return number > bound;
-    case Operator::gte:
-    case Operator::any_of:
-      break;
+    default:
+      return number >= bound;
   }
-  return number >= bound;
 }
 
 void add_time(CallQuery& query, Operator op, const std::string& time) {
@@ -60,22 +57,25 @@ bool CallRollup::helps(const CallQuery& query) {
   const bool by_id = order.front().field == CallField::id;
   if (query.count) return true;
   if (!by_id && order.front().field != CallField::created_at) return false;
-  return query.offset() > kChunkRecords || filters_by(query, CallField::http_code) || needs_sorting(order) ||
-         (by_id && !query.filters.empty());
+  return query.offset() > kChunkRecords || query.filters_by(CallField::http_code) || needs_sorting(order) ||
+         (by_id && query.filters_by(CallField::created_at));
 }
 
-std::optional<CallRollup> CallRollup::open(MysqlSession& session, const CallQuery& query, std::uint64_t first_id) {
-  CallRollup rollup{session, query, first_id};
+std::optional<CallRollup> CallRollup::open(MysqlSession& session, const CallQuery& query) {
+  CallRollup rollup{session, query};
   MysqlResult sealed = session.execute(select_sealed(query.webhook_id));
-  if (!sealed.next()) return std::nullopt;
-  rollup.cutoff_ = sealed.text(1);
-  rollup.tail_.first = sealed.number(2) + 1;
-  if (sealed.number(2) == 0 || !rollup.replace_codes()) return std::nullopt;
+  constexpr unsigned kCutoff = 1, kFirst = 2, kLast = 3;
+  if (!sealed.next() || sealed.is_null(kLast)) return std::nullopt;
+  rollup.cutoff_ = sealed.text(kCutoff);
+  rollup.tail_.first = sealed.number(kLast) + 1;
+  rollup.first_id_ = sealed.is_null(kFirst) ? rollup.tail_.first : sealed.number(kFirst);
+  if (!rollup.list_codes()) return std::nullopt;
   return rollup;
 }
 
 /// Writes the conditions on http_code as one list of codes that there are: by_code is then read only where they are.
-bool CallRollup::replace_codes() {
+/// False: these are too many.
+bool CallRollup::list_codes() {
   std::vector<Filter> conditions, others;
   for (const Filter& filter : query_.filters) {
     (filter.field == CallField::http_code ? conditions : others).push_back(filter);
@@ -129,25 +129,28 @@ std::vector<CallRollup::PartialChunk> CallRollup::find_partial(const CallQuery& 
   return partial;
 }
 
-/// The ids of the chunks that lie within the query's times: runs of neighbours, or from the first to the last one where
-/// these are too many for a statement.
-std::vector<IdRange> CallRollup::find_ids(const CallQuery& query) {
+/// Where the records of the query's times can be among the sealed ones: runs of chunks that touch these times, or from
+/// the first to the last one where there are too many runs for a statement. (A hole between chunks has no records.)
+CallRollup::Runs CallRollup::find_runs(const CallQuery& query) {
   MysqlResult chunks = session_.execute(select_chunks({query, cutoff_}));
-  std::vector<IdRange> runs;
+  Runs runs;
+  std::size_t whole = 0, partial = 0;
   while (chunks.next()) {
     const IdRange ids{chunks.number(1), chunks.number(2)};
-    if (!runs.empty() && runs.back().last + 1 == ids.first) {
-      runs.back().last = ids.last;
+    ++(chunks.number(3) != 0 ? whole : partial);
+    if (!runs.ids.empty() && runs.ids.back().last + 1 == ids.first) {
+      runs.ids.back().last = ids.last;
     } else {
-      runs.push_back(ids);
+      runs.ids.push_back(ids);
     }
   }
-  if (runs.size() > kMaxRuns) return {{runs.front().first, runs.back().last}};
+  runs.in_order = runs.ids.size() <= kMaxRuns && partial <= whole + kUsualPartial;
+  if (runs.ids.size() > kMaxRuns) runs.ids = {{runs.ids.front().first, runs.ids.back().last}};
   return runs;
 }
 
 PlacedPage CallRollup::place_page() {
-  PlacedPage page{query_, {.scope = {cutoff_, {}}, .offset = query_.offset()}};
+  PlacedPage page{query_, {.scope = {cutoff_, {{first_id_}}}, .offset = query_.offset()}};
   const SortKey first = total_order(query_.sort).front();
   if (first.field == CallField::id) place_by_id(page, chunk_order_of(first));
   if (first.field == CallField::created_at) place_by_time(page, chunk_order_of(first));
@@ -157,22 +160,23 @@ PlacedPage CallRollup::place_page() {
 void CallRollup::place_by_id(PlacedPage& page, ChunkOrder order) {
   IdRange left{first_id_};  // where the page can still lie
   if (page.place.offset > kChunkRecords) skip_by_id(page, order, left);
-  if (filters_by(query_, CallField::http_code)) {
+  if (query_.filters_by(CallField::http_code)) {
     const std::uint64_t wanted = page.place.offset + query_.page_size + 1;
     MysqlResult reach = session_.execute(select_reach({query_, cutoff_, left}, order, wanted));
     if (reach.next() && !reach.is_null(1)) (order.descending ? left.first : left.last) = reach.number(1);
   }
-  page.place.narrowed = true;
   page.place.scope.ids = {left};
-  if (!filters_by(query_, CallField::created_at)) return;
-  std::vector<IdRange> ids = find_ids(query_);
-  ids.push_back(tail_);
-  for (IdRange& range : ids) range = {std::max(left.first, range.first), std::min(left.last, range.last)};
-  std::erase_if(ids, [](const IdRange& range) { return range.first > range.last; });
-  if (!ids.empty()) page.place.scope.ids = std::move(ids);
+  if (!query_.filters_by(CallField::created_at)) return;
+  Runs runs = find_runs(query_);
+  page.place.narrowed = runs.in_order;
+  if (count_in(query_, {tail_}) > 0) runs.ids.push_back(tail_);
+  for (IdRange& range : runs.ids) range = {std::max(left.first, range.first), std::min(left.last, range.last)};
+  std::erase_if(runs.ids, [](const IdRange& range) { return range.first > range.last; });
+  if (runs.ids.empty()) runs.ids.push_back(kNowhere);
+  page.place.scope.ids = std::move(runs.ids);
 }
 
-/// Goes through whole chunks by their sums and through partial ones and the tail by their records, in turn.
+/// Goes through whole chunks by their sums, and through partial ones and the tail by counting their records, in turn.
 void CallRollup::skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left) {
   std::uint64_t& offset = page.place.offset;
   std::vector<IdRange> counted;
@@ -181,37 +185,32 @@ void CallRollup::skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left) {
   counted.push_back(tail_);
   if (order.descending) {
     std::ranges::reverse(counted);
-    counted.push_back({0, 0});  // no record: behind it are the chunks before the first partial one
+    counted.push_back(kNowhere);  // below all partial chunks
   }
-  const auto pass = [&](std::uint64_t position, std::uint64_t records) {
+  const auto move_behind = [&](std::uint64_t id, std::uint64_t records) {
     offset -= records;
-    if (order.descending) {
-      left.last = position - 1;
-    } else {
-      left.first = position + 1;
-    }
+    (order.descending ? left.last : left.first) = order.descending ? id - 1 : id + 1;
   };
   for (const IdRange& range : counted) {
-    const bool is_tail = range.last == tail_.last;
-    if (!is_tail || !order.descending) {
+    if (range != tail_ || !order.descending) {  // there are whole chunks before it, perhaps
       const IdRange whole =
           order.descending ? IdRange{range.last + 1, left.last} : IdRange{left.first, range.first - 1};
       MysqlResult skip = session_.execute(select_skip({query_, cutoff_, whole}, order, offset));
-      constexpr unsigned kPosition = 1, kPassed = 2, kAll = 3;
+      constexpr unsigned kId = 1, kPassed = 2, kAll = 3;
       if (!skip.next()) return;
-      if (!skip.is_null(kPosition)) pass(skip.number(kPosition), skip.number(kPassed));
+      if (!skip.is_null(kId)) move_behind(skip.number(kId), skip.number(kPassed));
       if (skip.number(kPassed) < skip.number(kAll)) return;
     }
-    if (range.last == 0 || (is_tail && !order.descending)) return;
+    if (range == kNowhere || (range == tail_ && !order.descending)) return;
     const std::uint64_t records = count_in(query_, {range});
     if (records > offset) return;
-    pass(order.descending ? range.first : range.last, records);
+    move_behind(order.descending ? range.first : range.last, records);
   }
 }
 
 void CallRollup::place_by_time(PlacedPage& page, ChunkOrder order) {
   if (page.place.offset > kChunkRecords) skip_by_time(page, order);
-  const bool has_codes = filters_by(query_, CallField::http_code);
+  const bool has_codes = query_.filters_by(CallField::http_code);
   if (has_codes || needs_sorting(total_order(query_.sort))) {
     const std::uint64_t wanted = page.place.offset + query_.page_size + 1;
     MysqlResult reach = session_.execute(select_reach({page.query, cutoff_}, order, wanted));
@@ -219,21 +218,25 @@ void CallRollup::place_by_time(PlacedPage& page, ChunkOrder order) {
       add_time(page.query, order.descending ? Operator::gte : Operator::lte, reach.text(1));
     }
   }
+  page.place.scope.ids.clear();
   if (!has_codes) return;
-  page.place.scope.ids = find_ids(page.query);
+  page.place.scope.ids = find_runs(page.query).ids;
   page.place.scope.ids.push_back(tail_);
 }
 
-/// Chunks only tell about how many records come before a point in time; these are then counted.
+/// Chunks only tell about how many records come before a point in time; these are then counted. Where they are too
+/// many, the next attempt aims lower by as many.
 void CallRollup::skip_by_time(PlacedPage& page, ChunkOrder order) {
   constexpr int kAttempts = 3;
   std::uint64_t& offset = page.place.offset;
-  std::uint64_t nearer = order.descending ? count_in(query_, {tail_}) : 0;
-  for (const PartialChunk& chunk : find_partial(query_)) {
-    if (!(order.descending ? chunk.ends_within : chunk.begins_within)) nearer += count_in(query_, {chunk.ids});
+  const std::vector<PartialChunk> partial = find_partial(query_);
+  if (partial.size() > kMaxPartial) return;
+  std::uint64_t untold = order.descending ? count_in(query_, {tail_}) : 0;
+  for (const PartialChunk& chunk : partial) {
+    if (!(order.descending ? chunk.ends_within : chunk.begins_within)) untold += count_in(query_, {chunk.ids});
   }
-  for (int attempt = 0; attempt < kAttempts && nearer < offset; ++attempt) {
-    MysqlResult skip = session_.execute(select_skip({query_, cutoff_}, order, offset - nearer));
+  for (int attempt = 0; attempt < kAttempts && untold < offset; ++attempt) {
+    MysqlResult skip = session_.execute(select_skip({query_, cutoff_}, order, offset - untold));
     if (!skip.next() || skip.is_null(1)) return;
     const std::string time = skip.text(1);
     CallQuery before = query_;
@@ -244,7 +247,7 @@ void CallRollup::skip_by_time(PlacedPage& page, ChunkOrder order) {
       offset -= passed;
       return;
     }
-    nearer += passed - offset;
+    untold += passed - offset;
   }
 }
 

@@ -26,9 +26,8 @@ class CallRollup {
   /// Whether chunks can help with the query at all.
   [[nodiscard]] static bool helps(const CallQuery& query);
 
-  /// `first_id`: records with lower ids have expired. Empty: the webhook has no chunks, or too many different codes.
-  [[nodiscard]] static std::optional<CallRollup> open(MysqlSession& session, const CallQuery& query,
-                                                      std::uint64_t first_id);
+  /// Empty: the webhook has no chunks, or too many different codes.
+  [[nodiscard]] static std::optional<CallRollup> open(MysqlSession& session, const CallQuery& query);
 
   /// How many records the query selects.
   [[nodiscard]] std::uint64_t count() { return count(query_); }
@@ -42,10 +41,14 @@ class CallRollup {
     bool ends_within;    ///< its last one is not too late
   };
 
-  CallRollup(MysqlSession& session, CallQuery query, std::uint64_t first_id)
-      : session_(session), query_(std::move(query)), first_id_(first_id) {}
+  struct Runs {
+    std::vector<IdRange> ids{};
+    bool in_order = true;  ///< their records are mostly those of the query's times
+  };
 
-  [[nodiscard]] bool replace_codes();
+  CallRollup(MysqlSession& session, CallQuery query) : session_(session), query_(std::move(query)) {}
+
+  [[nodiscard]] bool list_codes();
   [[nodiscard]] std::uint64_t count(const CallQuery& query);
   [[nodiscard]] std::uint64_t count_in(const CallQuery& query, const std::vector<IdRange>& ids);
   [[nodiscard]] std::vector<PartialChunk> find_partial(const CallQuery& query);
@@ -53,13 +56,13 @@ class CallRollup {
   void place_by_time(PlacedPage& page, ChunkOrder order);
   void skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left);
   void skip_by_time(PlacedPage& page, ChunkOrder order);
-  [[nodiscard]] std::vector<IdRange> find_ids(const CallQuery& query);
+  [[nodiscard]] Runs find_runs(const CallQuery& query);
 
   MysqlSession& session_;
-  CallQuery query_;  ///< all that it asks of http_code is one list
-  std::uint64_t first_id_;
-  std::string cutoff_{};
-  IdRange tail_{};
+  CallQuery query_;             ///< all that it asks of http_code is one list
+  std::string cutoff_{};        ///< now, and so past whatever a purge can have deleted in the snapshot
+  std::uint64_t first_id_ = 0;  ///< records with lower ids have expired
+  IdRange tail_{};              ///< the ids behind the last chunk
 };
 
 }  // namespace webhook_calls

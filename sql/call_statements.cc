@@ -19,15 +19,11 @@ constexpr Index kPrimary{"PRIMARY", true};
 constexpr Index kByCreated{"by_created", false};
 constexpr Index kByCode{"by_code", false};
 
-bool filters_by(const CallQuery& query, CallField field) {
-  return std::ranges::any_of(query.filters, [&](const Filter& filter) { return filter.field == field; });
-}
-
 /// The index that narrows the rows most, by the filters alone; nullptr where they name none.
 const Index* index_of_filters(const CallQuery& query) {
-  if (filters_by(query, CallField::id)) return &kPrimary;
-  if (filters_by(query, CallField::http_code)) return &kByCode;
-  if (filters_by(query, CallField::created_at)) return &kByCreated;
+  if (query.filters_by(CallField::id)) return &kPrimary;
+  if (query.filters_by(CallField::http_code)) return &kByCode;
+  if (query.filters_by(CallField::created_at)) return &kByCreated;
   return nullptr;
 }
 
@@ -44,7 +40,7 @@ const Index& index_of_count(const CallQuery& query, const CallScope& scope) {
   const Index* index = index_of_filters(query);
   if (!scope.ids.empty() && index != &kByCode) return kPrimary;
   if (index != nullptr) return *index;
-  const bool reads_rows = filters_by(query, CallField::headers) || filters_by(query, CallField::body);
+  const bool reads_rows = query.filters_by(CallField::headers) || query.filters_by(CallField::body);
   return reads_rows ? kPrimary : kByCreated;
 }
 
@@ -136,20 +132,16 @@ std::vector<SortKey> total_order(const std::vector<SortKey>& sort) {
 }
 
 Statement select_access(const Reader& reader, std::uint64_t webhook_id) {
-  constexpr Sql kColumns{
-      ".account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY,"
-      "(SELECT k.first_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
-      " AND k.max_at>UTC_TIMESTAMP(3)-INTERVAL 60 DAY ORDER BY k.first_id LIMIT 1),"
-      "(SELECT k.last_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
-      " ORDER BY k.first_id DESC LIMIT 1)"};
+  constexpr Sql kColumns{".account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY,"};
   Statement statement{"SELECT "};
   if (const auto* token = std::get_if<TokenHash>(&reader)) {
-    statement.add("t").add(kColumns);
+    statement.add("t").add(kColumns).add(kFirstLivingId).add(",").add(kLastSealedId);
     statement.add(" FROM api_tokens t LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id=").bind(webhook_id);
     statement.add(" WHERE t.token_hash=UNHEX(").bind(token->hex);
     return statement.add(") AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
   }
-  statement.add("w").add(kColumns).add(" FROM webhooks w WHERE w.id=").bind(webhook_id);
+  statement.add("w").add(kColumns).add(kFirstLivingId).add(",").add(kLastSealedId);
+  statement.add(" FROM webhooks w WHERE w.id=").bind(webhook_id);
   if (const auto* account = std::get_if<Account>(&reader)) statement.add(" AND w.account_id=").bind(account->id);
   return statement;
 }

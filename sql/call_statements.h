@@ -35,9 +35,17 @@ inline constexpr std::uint64_t kPortionBytes = 1U << 20U;
 /// id, and ending in the id, in the direction of the last key.
 [[nodiscard]] std::vector<SortKey> total_order(const std::vector<SortKey>& sort);
 
-/// Columns: account id, webhook id, name, url, cutoff; then of the webhook's chunks the first id of the first that has
-/// not wholly expired, and the last id of the last one, NULL where there is none. No row: the token is unknown or has
-/// expired, or (without a token) there is no such webhook. A webhook id of NULL: no such webhook in the token's
+/// Of the chunks of webhook w: the first id of the first one that has not wholly expired, before which no record can be
+/// seen, and the last id of the last one. NULL where there is no such chunk.
+inline constexpr Sql kFirstLivingId{
+    "(SELECT k.first_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
+    " AND k.max_at>UTC_TIMESTAMP(3)-INTERVAL 60 DAY ORDER BY k.first_id LIMIT 1)"};
+inline constexpr Sql kLastSealedId{
+    "(SELECT k.last_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
+    " ORDER BY k.first_id DESC LIMIT 1)"};
+
+/// Columns: account id, webhook id, name, url, cutoff, kFirstLivingId, kLastSealedId. No row: the token is unknown or
+/// has expired, or (without a token) there is no such webhook. A webhook id of NULL: no such webhook in the token's
 /// account.
 [[nodiscard]] Statement select_access(const Reader& reader, std::uint64_t webhook_id);
 

@@ -195,7 +195,7 @@ CallPage CallStore::list_calls(const CallQuery& query, const Access& access) {
   Snapshot snapshot{session_};
   CallPage page;
   if (asks_chunks) {
-    if (auto rollup = CallRollup::open(session_, query, access.first_id)) {
+    if (auto rollup = CallRollup::open(session_, query)) {
       if (query.count) page.count = rollup->count();
       const PlacedPage placed = rollup->place_page();
       page.rows = read_page(session_, std::move(snapshot), placed.query, placed.place);

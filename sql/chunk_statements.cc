@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sql/call_conditions.h"
+#include "sql/call_statements.h"
 
 namespace webhook_calls {
 namespace {
@@ -26,16 +27,16 @@ void add_times(Statement& statement, const ChunkScope& scope, Sql early, Sql lat
 
 void add_whole(Statement& statement, const ChunkScope& scope) { add_times(statement, scope, "k.min_at", "k.max_at"); }
 
-void add_ids(Statement& statement, const IdRange& ids) {
-  if (ids.first > 0) statement.add(" AND k.first_id>=").bind(ids.first);
-  if (ids.last != IdRange{}.last) statement.add(" AND k.last_id<=").bind(ids.last);
+/// The scope begins and ends where a chunk does.
+void add_chunk_ids(Statement& statement, const IdRange& ids) {
+  statement.add(" AND k.first_id>=").bind(ids.first).add(" AND k.first_id<=").bind(ids.last);
 }
 
-/// The chunks that lie within, whole or partial.
+/// The chunks that lie within, whole or partial: what a bound asks of a chunk's first record is then asked of its last.
 void add_chunks(Statement& statement, const ChunkScope& scope, Sql index) {
   statement.add(" FROM webhook_call_chunks k FORCE INDEX (").add(index).add(") WHERE k.webhook_id=");
   statement.bind(scope.query.webhook_id);
-  add_ids(statement, scope.ids);
+  add_chunk_ids(statement, scope.ids);
   statement.add(" AND ");
   add_times(statement, scope, "k.max_at", "k.min_at");
 }
@@ -51,7 +52,7 @@ void add_whole_chunks(Statement& statement, const ChunkScope& scope) {
     statement.add(" AND ");
     add_condition(statement, "k.http_code", *codes);
   }
-  add_ids(statement, scope.ids);
+  add_chunk_ids(statement, scope.ids);
   statement.add(" AND ");
   add_whole(statement, scope);
 }
@@ -63,10 +64,9 @@ void add_direction(Statement& statement, ChunkOrder order) {
 }  // namespace
 
 Statement select_sealed(std::uint64_t webhook_id) {
-  Statement statement{
-      "SELECT UTC_TIMESTAMP(3)-INTERVAL 60 DAY,COALESCE((SELECT last_id FROM webhook_call_chunks FORCE INDEX (PRIMARY)"
-      " WHERE webhook_id="};
-  return statement.bind(webhook_id).add(" ORDER BY first_id DESC LIMIT 1),0)");
+  Statement statement{"SELECT UTC_TIMESTAMP(3)-INTERVAL 60 DAY,"};
+  statement.add(kFirstLivingId).add(",").add(kLastSealedId).add(" FROM (SELECT ");
+  return statement.bind(webhook_id).add(" AS id) w");
 }
 
 Statement select_next_code(std::uint64_t webhook_id, std::uint64_t least) {
@@ -93,7 +93,8 @@ Statement select_partial_chunks(const ChunkScope& scope) {
 }
 
 Statement select_chunks(const ChunkScope& scope) {
-  Statement statement{"SELECT k.first_id,k.last_id"};
+  Statement statement{"SELECT k.first_id,k.last_id,"};
+  add_whole(statement, scope);
   add_chunks(statement, scope, "PRIMARY");
   return statement.add(" ORDER BY k.first_id");
 }

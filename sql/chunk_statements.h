@@ -11,17 +11,17 @@
 /// else some (it is partial). Numbers of records are those of the codes that the query filters by.
 namespace webhook_calls {
 
-/// The records of a chunk, about: sealing waits for 4,096 (sql/routines.sql).
+/// The records of a chunk when it is sealed (sql/routines.sql); a few more where some were in flight.
 inline constexpr std::uint64_t kChunkRecords = 4096;
 
 /// What of a query chunks are asked for.
 struct ChunkScope {
   const CallQuery& query;
   std::string cutoff;  ///< records created then or before have expired
-  IdRange ids{};       ///< chunks that lie in it
+  IdRange ids{};       ///< only chunks in it; it begins and ends where a chunk does
 };
 
-/// Columns: the cutoff now, the last id of the webhook's last chunk (0: it has none).
+/// Columns: the cutoff now; kFirstLivingId and kLastSealedId of the webhook.
 [[nodiscard]] Statement select_sealed(std::uint64_t webhook_id);
 
 /// Column: the lowest http_code from `least` on that a record of the webhook has. No row: there is none.
@@ -33,7 +33,7 @@ struct ChunkScope {
 /// Columns: first and last id; whether its first, and whether its last record in time lies within. In the order of ids.
 [[nodiscard]] Statement select_partial_chunks(const ChunkScope& scope);
 
-/// Columns: first and last id of each chunk that lies within, whole or partial. In the order of ids.
+/// Columns: first and last id of each chunk that lies within; whether it is whole. In the order of ids.
 [[nodiscard]] Statement select_chunks(const ChunkScope& scope);
 
 /// How a page is ordered, as far as chunks are concerned.
@@ -44,7 +44,8 @@ struct ChunkOrder {
 
 /// How far one can go through the whole chunks without passing more than `records`. Columns: by id the last id that is
 /// passed (descending: the first), by time the created_at up to which one comes (it is not passed); the records passed
-/// (by time at most so many); all that could be. NULL first where not even one chunk can be passed.
+/// (by time at most so many); all that could be. NULL first where not even one chunk can be passed. Chunks of 4,096
+/// from id 1 on, without gaps in the ids, and 10,000 records: 8192, 8192 and the number of all.
 [[nodiscard]] Statement select_skip(const ChunkScope& scope, ChunkOrder order, std::uint64_t records);
 
 /// How far one has to go through the whole chunks until `records` of them have been passed. Column: by id the last id

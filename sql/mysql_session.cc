@@ -20,7 +20,7 @@ using Kind = DatabaseError::Kind;
 /// The server is asked to stop a statement a little before the client stops waiting, so that it is the statement that
 /// ends and not the connection, which would leave the statement running.
 constexpr double kServerShare = 0.95;
-constexpr std::size_t kMaxPrepared = 64;
+constexpr std::size_t kMaxPrepared = 128;
 
 Kind kind_of(int code, Clock::duration waited, std::chrono::seconds limit) {
   switch (code) {

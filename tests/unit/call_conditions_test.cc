@@ -79,9 +79,12 @@ BOOST_AUTO_TEST_CASE(ids) {
     std::string text, binds;
   } rows[] = {
       {{}, "", ""},
-      {{{5}}, " AND (c.id>=?)", " 5"},
+      {{{5}}, " AND (c.id>=? AND c.id<=?)", " 5 18446744073709551615"},
       {{{5, 9}}, " AND (c.id>=? AND c.id<=?)", " 5 9"},
-      {{{5, 9}, {20}}, " AND (c.id>=? AND c.id<=? OR c.id>=?)", " 5 9 20"},
+      {{{5, 9}, {20, 30}}, " AND (c.id>=? AND c.id<=? OR c.id>=? AND c.id<=?)", " 5 9 20 30"},
+      {{{5, 9}, {20, 30}, {40, 50}},
+       " AND (c.id>=? AND c.id<=? OR c.id>=? AND c.id<=? OR c.id>=? AND c.id<=? OR c.id>=? AND c.id<=?)",
+       " 5 9 20 30 40 50 40 50"},
   };
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.text) {

@@ -12,6 +12,8 @@ const std::string kCutoff = "2026-09-02 10:00:00.000";
 const std::string kChunks = " FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=?";
 const std::string kCodes = " FROM webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE k.webhook_id=?";
 
+const std::string kIds = " AND k.first_id>=? AND k.first_id<=?";
+
 const Filter kFrom{CallField::created_at, Operator::gte, {Instant{1793527200000}}};
 const Filter kUntil{CallField::created_at, Operator::lt, {Instant{1793527200000, true}}};
 const Filter kFailed{CallField::http_code, Operator::any_of, {std::uint64_t{500}}, true};
@@ -30,11 +32,12 @@ void check(const Statement& statement, const std::string& text, const std::strin
 BOOST_AUTO_TEST_SUITE(chunk_statements_test)
 
 BOOST_AUTO_TEST_CASE(one_webhook) {
-  check(
-      select_sealed(7),
-      "SELECT UTC_TIMESTAMP(3)-INTERVAL 60 DAY,COALESCE((SELECT last_id FROM webhook_call_chunks FORCE INDEX (PRIMARY)"
-      " WHERE webhook_id=? ORDER BY first_id DESC LIMIT 1),0)",
-      "7");
+  check(select_sealed(7),
+        "SELECT UTC_TIMESTAMP(3)-INTERVAL 60 DAY,(SELECT k.first_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY)"
+        " WHERE k.webhook_id=w.id AND k.max_at>UTC_TIMESTAMP(3)-INTERVAL 60 DAY ORDER BY k.first_id LIMIT 1),"
+        "(SELECT k.last_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
+        " ORDER BY k.first_id DESC LIMIT 1) FROM (SELECT ? AS id) w",
+        "7");
   check(select_next_code(7, 400),
         "SELECT c.http_code FROM webhook_calls c FORCE INDEX (by_code) WHERE c.webhook_id=? AND c.http_code>=?"
         " ORDER BY c.http_code LIMIT 1",
@@ -49,13 +52,13 @@ BOOST_AUTO_TEST_CASE(times) {
     IdRange ids;
     std::string numbers, numbers_binds, id_terms, id_binds, whole, within, sides, times;
   } rows[] = {
-      {{}, {}, kChunks, "7", "", "", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
-      {{}, {5}, kChunks, "7", " AND k.first_id>=?", " 5", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
+      {{}, {}, kChunks, "7", kIds, " 0 18446744073709551615", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
+      {{}, {5}, kChunks, "7", kIds, " 5 18446744073709551615", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
       {{kFrom, kUntil},
        {5, 9},
        kChunks,
        "7",
-       " AND k.first_id>=? AND k.last_id<=?",
+       kIds,
        " 5 9",
        "k.min_at>? AND k.min_at>=? AND k.max_at<=?",
        "k.max_at>? AND k.max_at>=? AND k.min_at<=?",
@@ -65,8 +68,8 @@ BOOST_AUTO_TEST_CASE(times) {
        {0, 9},
        kCodes + " AND (k.http_code IN (?) OR k.http_code IS NULL)",
        "7 500",
-       " AND k.last_id<=?",
-       " 9",
+       kIds,
+       " 0 9",
        "k.min_at>? AND k.max_at<=?",
        "k.max_at>? AND k.min_at<=?",
        "k.min_at>?,TRUE AND k.max_at<=?",
@@ -84,8 +87,9 @@ BOOST_AUTO_TEST_CASE(times) {
       check(sum_whole_chunks(scope),
             "SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)" + row.numbers + row.id_terms + " AND " + row.whole,
             row.numbers_binds + row.id_binds + " " + row.times);
-      check(select_chunks(scope), "SELECT k.first_id,k.last_id" + from("PRIMARY") + within + " ORDER BY k.first_id",
-            within_binds);
+      check(select_chunks(scope),
+            "SELECT k.first_id,k.last_id," + row.whole + from("PRIMARY") + within + " ORDER BY k.first_id",
+            row.times + " " + within_binds);
       check(select_partial_chunks(scope),
             "SELECT k.first_id,k.last_id," + row.sides + from("by_time") + within + " AND NOT (" + row.whole +
                 ") ORDER BY k.first_id",
@@ -97,7 +101,7 @@ BOOST_AUTO_TEST_CASE(times) {
 BOOST_AUTO_TEST_CASE(skipping_and_reaching) {
   const CallQuery query = query_of({});
   const ChunkScope scope{query, kCutoff, {5}};
-  const std::string binds = " 7 5 '" + kCutoff + "'";
+  const std::string binds = " 7 5 18446744073709551615 '" + kCutoff + "'";
   const struct {
     ChunkOrder order;
     std::string skip, passed, skip_by, reach, reach_by, sorted_by;
@@ -109,7 +113,7 @@ BOOST_AUTO_TEST_CASE(skipping_and_reaching) {
   };
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.skip << "(" << row.skip_by << ")") {
-      const std::string chunks = kChunks + " AND k.first_id>=? AND k.min_at>?";
+      const std::string chunks = kChunks + kIds + " AND k.min_at>?";
       const std::string direction = row.order.descending ? " DESC" : "";
       check(select_skip(scope, row.order, 9000),
             "SELECT " + row.skip + "(IF(" + row.passed + "<=?,x.position,NULL)),CAST(COALESCE(MAX(IF(" + row.passed +
