@@ -316,7 +316,9 @@ class Service(Server):
             return False
 
     def reader_connections(self):
-        rows = self.sql("SELECT id FROM information_schema.processlist WHERE user = 'run_reader'")
+        # MySQL's other list has the statements too, and fails where one has bytes that are no UTF-8.
+        rows = self.sql("SELECT processlist_id FROM performance_schema.threads WHERE processlist_user = 'run_reader'" if MYSQLD else
+                        "SELECT id FROM information_schema.processlist WHERE user = 'run_reader'")
         return [row[0] for row in rows]
 
     def kill_reader_connections(self):

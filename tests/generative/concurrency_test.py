@@ -210,7 +210,7 @@ class Query:
         keys = keys if "id" in self.sort else [*keys, "-id" if keys and keys[-1][0] == "-" else "id"]
         # GROUP_CONCAT's order takes a text's NULL for "".
         terms = [(term, key[0] == "-") for key in keys
-                 for term in (("body IS NOT NULL", "body") if "body" in key else (key.lstrip("-"),))]
+                 for term in (("body IS NOT NULL", "HEX(body)") if "body" in key else (key.lstrip("-"),))]
         self.order = ", ".join(term + (" DESC" if descends else "") for term, descends in terms)
         if self.sort:
             self.parameters.append(("sort", self.sort))

@@ -208,7 +208,7 @@ class DemoTest(RunningTest):
         self.assertEqual(0o700, Path(run.env["DB_SOCKET"]).parent.stat().st_mode & 0o777)
 
     def test_purge_runs_by_itself(self):
-        self.assertEqual((("ON", "ENABLED"),), run.sql(
+        self.assertEqual((("ON", "ENABLED"),) * 2, run.sql(
             "SELECT @@event_scheduler, status FROM information_schema.events WHERE event_schema = 'webhook_calls'"))
         wait_until(lambda: run.sql("SELECT last_executed FROM information_schema.events WHERE last_executed IS NOT NULL"),
                    "purge by the event", 90)
@@ -302,7 +302,7 @@ class SettingsTest(RunningTest):
     def refused(self, code, words, *arguments, **changes):
         """With the state folder of a run that goes on."""
         variables = {"WEBHOOK_CALLS_STATE": str(run.state), "WEBHOOK_CALLS_PORT": str(free_port()), **changes}
-        result = call("run", *arguments, **variables)
+        result = call("run", *RUN_OPTIONS, *arguments, **variables)
         self.assertEqual(code, result.returncode, result)
         self.assertIn(words, result.stderr)
 
@@ -342,8 +342,8 @@ class SettingsTest(RunningTest):
         run.stop()
         run.start(WEBHOOK_CALLS_ACCESS="open", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="7", WEBHOOK_CALLS_DB_HOSTS="nowhere.invalid",
                   WEBHOOK_CALLS_DB_PASSWORD="not-this-one", WEBHOOK_CALLS_DB_USER="nobody", WEBHOOK_CALLS_DB_NAME="mysql",
-                  WEBHOOK_CALLS_DB_TLS_CA="/nonexistent", WEBHOOK_CALLS_BUFFER_POOL="192M")
-        self.assertEqual(((192 << 20,),), run.sql("SELECT @@innodb_buffer_pool_size"))
+                  WEBHOOK_CALLS_DB_TLS_CA="/nonexistent", WEBHOOK_CALLS_BUFFER_POOL="256M")
+        self.assertEqual(((256 << 20,),), run.sql("SELECT @@innodb_buffer_pool_size"))
         self.assertEqual(200, run.get(LIST % 1, []).status)
         self.assertEqual("webhook_calls", run.env["DB_NAME"])
         for worker in run.workers():
