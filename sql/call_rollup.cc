@@ -218,10 +218,12 @@ void CallRollup::place_by_time(PlacedPage& page, ChunkOrder order) {
       add_time(page.query, order.descending ? Operator::gte : Operator::lte, reach.text(1));
     }
   }
-  page.place.scope.ids.clear();
-  if (!has_codes) return;
-  page.place.scope.ids = find_runs(page.query).ids;
-  page.place.scope.ids.push_back(tail_);
+  if (!has_codes) {
+    page.place.scope.ids.clear();  // by_created has no use for them
+  } else if (page.query.filters_by(CallField::created_at)) {
+    page.place.scope.ids = find_runs(page.query).ids;
+    page.place.scope.ids.push_back(tail_);
+  }
 }
 
 /// Chunks only tell about how many records come before a point in time; these are then counted. Where they are too
