@@ -28,7 +28,7 @@ do_task() {
       *) failed "$said" ;;
     esac
   fi
-  read -r handled finished busy <<<"$said"
+  read -r handled finished busy <<<"${said##*$'\n'}" # the client may have warned before
 }
 
 failed() {
@@ -47,15 +47,17 @@ failed() {
 plainly() {
   errors=$(mktemp)
   trap 'rm -f -- "$errors"' EXIT
-  coproc SESSION { sql --unbuffered --force "$database" 2>"$errors"; }
+  coproc SESSION { sql --unbuffered --force "$database" 2>>"$errors"; }
   session_answer=${SESSION[0]} session_question=${SESSION[1]}
   handled=0 finished=0 busy=0
   give_up_at=$((${EPOCHREALTIME/[.,]/} + seconds * 1000000))
   ask "SELECT COALESCE(GET_LOCK(LEFT(CONCAT(DATABASE(), '.$1_webhook_calls'), 64), 0), 0);"
   if [[ $answer == 1 ]]; then
-    ask "SET SESSION innodb_lock_wait_timeout = 1; SELECT REPLACE(UTC_TIMESTAMP(3), ' ', 'T');"
+    ask "SET SESSION autocommit = 1; SET SESSION innodb_lock_wait_timeout = 1; SELECT REPLACE(UTC_TIMESTAMP(3), ' ', 'T');"
     began=$answer
     "plain_$1"
+    # The server may take a moment to end the session.
+    ask "SELECT RELEASE_LOCK(LEFT(CONCAT(DATABASE(), '.$1_webhook_calls'), 64));"
   else
     busy=1
   fi
@@ -66,11 +68,18 @@ out_of_time() { [[ ${EPOCHREALTIME/[.,]/} -ge $give_up_at ]]; }
 
 # ask SQL: sets `answers` to its rows, of which there is one at least, and `answer` to the last of them.
 ask() {
-  local line=
+  local line part
   answers=()
   printf "%s\nSELECT '.';\n" "$1" >&"$session_question"
   while true; do
-    read -r line <&"$session_answer" || session_failed
+    line=
+    # The client outlives its connection, and then answers nothing.
+    until read -r -t 1 part <&"$session_answer"; do
+      [[ $? -gt 128 ]] || session_failed
+      line+=$part
+      ! grep -qE '^ERROR (1927|20[0-9]{2}) ' <"$errors" || session_failed
+    done
+    line+=$part
     [[ $line != . ]] || break
     answers+=("$line")
   done

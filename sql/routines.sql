@@ -5,6 +5,7 @@
 --   SYSDATE() is the time it is, UTC_TIMESTAMP() the one at which a statement began.
 -- - A named lock lets one run at a time do the work in a server; cron's and the event's may meet.
 -- - Lock wait timeout (1205), deadlock (1213, on Galera also another node's run): somebody else has these rows. Later, then.
+-- - On a read-only server they do nothing, although it would let them write where an administrator has made them.
 -- - They answer one row: rows handled, whether nothing is left to do, whether another run has the lock.
 
 DROP PROCEDURE IF EXISTS expire_webhook_calls;
@@ -44,7 +45,9 @@ BEGIN
 
   SET SESSION timestamp = DEFAULT;
 
-  IF COALESCE(GET_LOCK(lock_name, 0), 0) = 0 THEN
+  IF CONCAT(@@GLOBAL.read_only) NOT IN ('0', 'OFF') THEN
+    SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'This server is read-only';
+  ELSEIF COALESCE(GET_LOCK(lock_name, 0), 0) = 0 THEN
     SET busy = TRUE;
   ELSE
     SET began = UTC_TIMESTAMP(3);
@@ -147,7 +150,9 @@ BEGIN
 
   SET SESSION timestamp = DEFAULT;
 
-  IF COALESCE(GET_LOCK(lock_name, 0), 0) = 0 THEN
+  IF CONCAT(@@GLOBAL.read_only) NOT IN ('0', 'OFF') THEN
+    SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'This server is read-only';
+  ELSEIF COALESCE(GET_LOCK(lock_name, 0), 0) = 0 THEN
     SET busy = TRUE;
   ELSE
     SET SESSION innodb_lock_wait_timeout = 1;

@@ -256,6 +256,40 @@ class SealTest(UpkeepTest):
         wait_until(lambda: self.script("seal-calls", "--all").stdout == "Sealed 0 webhook calls.\n", "end of all sealing")
         self.assert_exact(1)
 
+    def test_connection_lost(self):
+        """It says so, and does not wait for an answer."""
+        self.add_calls(70, 4100)
+        with self.connect() as sender:
+            sender.begin()
+            sender.cursor().execute("SELECT * FROM webhook_calls WHERE webhook_id = 70 ORDER BY id DESC LIMIT 50, 1 FOR UPDATE")
+            results = []
+            thread = threading.Thread(target=lambda: results.append(self.script("seal-calls")))
+            thread.start()
+            ((waiting,),) = wait_until(lambda: self.sql("SELECT id FROM information_schema.processlist"
+                                                        " WHERE info LIKE 'INSERT INTO webhook_call_chunks%'"), "waiting sealing")
+            self.sql(f"KILL {waiting}")
+            thread.join()
+        self.assertEqual((1, ""), (results[0].returncode, results[0].stdout), results)
+        self.assertIn("ERROR ", results[0].stderr)
+        self.assert_exact(0)
+        self.assertEqual(4096, self.seal("--all"))
+        self.assert_exact(1)
+
+    def test_chunks_locked_by_an_administrator(self):
+        """Their webhook is left out, and no other."""
+        for webhook in (70, 71):
+            self.add_calls(webhook, 4200)
+        self.assertEqual(2 * 4096, self.seal())
+        for webhook in (70, 71):
+            self.add_calls(webhook, 4200)
+        with self.connect() as administrator:
+            administrator.begin()
+            administrator.cursor().execute("DELETE FROM webhook_call_chunks WHERE webhook_id = 70")
+            self.fails(3, "Sealed 4096 webhook calls; some are left", "seal-calls", "--all")
+            administrator.rollback()
+        self.assertEqual(4096, self.seal())
+        self.assert_exact(4)
+
     def test_several_at_once(self):
         for _ in range(3):
             self.add_calls(70, 5000, "UTC_TIMESTAMP(3) - INTERVAL 61 DAY")
@@ -307,6 +341,16 @@ class SealTest(UpkeepTest):
             self.fails(3, "somebody holds them locked", "seal-calls", "--all")
         self.assertEqual(4096, self.seal())
 
+    def test_client_that_warns(self):
+        folder = service.folder / f"warns-{self.database}"
+        folder.mkdir()
+        for name in ("mariadb", "mysql"):
+            program = folder / name
+            program.write_text(f"#!/bin/sh\necho 'WARNING: this client warns' >&2\nexec /usr/bin/{name} \"$@\"\n")
+            program.chmod(0o755)
+        for name in ("seal-calls", "expire-calls"):
+            self.assertRegex(self.succeeds(name, PATH=f"{folder}:{environment()['PATH']}"), " 0 webhook calls")
+
     def test_read_only_server(self):
         self.add_calls(70, 4200, "UTC_TIMESTAMP(3) - INTERVAL 61 DAY")
         self.sql("SET GLOBAL read_only = ON")
@@ -327,10 +371,37 @@ class SealTest(UpkeepTest):
 
 
 class PlainSealTest(Plain, SealTest):
-    pass
+    def test_server_without_autocommit(self):
+        self.add_calls(70, 4200, "UTC_TIMESTAMP(3) - INTERVAL 61 DAY")
+        self.add_calls(71, 4200)
+        self.sql("SET GLOBAL autocommit = OFF")
+        try:
+            self.assertEqual(2 * 4096, self.seal())
+            self.assertEqual("Deleted 4200 webhook calls that were past their 60 days.\n", self.succeeds("expire-calls"))
+        finally:
+            self.sql("SET GLOBAL autocommit = ON")
+        self.assertEqual(((4200,),), self.sql("SELECT COUNT(*) FROM webhook_calls"))
+        self.assertEqual(((2,),), self.sql("SELECT COUNT(*) FROM webhook_call_upkeep"))
 
 
 class SealProcedureTest(UpkeepTest):
+    def test_read_only_server_and_an_administrators_procedures(self):
+        """Which the server would let write."""
+        service.sql("CREATE DATABASE made_by_root")
+        self.addCleanup(service.sql, "DROP DATABASE made_by_root")
+        result = call("migrate", "--defaults-file", option_file("root"), WEBHOOK_CALLS_DB_NAME="made_by_root")
+        self.assertEqual(0, result.returncode, result)
+        with service.connect() as connection, connection.cursor() as cursor:
+            connection.select_db("made_by_root")
+            cursor.execute("SET GLOBAL read_only = ON")
+            try:
+                for procedure in ("expire_webhook_calls(1)", "seal_webhook_calls(1, FALSE)"):
+                    with self.assertRaises(pymysql.err.MySQLError) as raised:
+                        cursor.execute(f"CALL {procedure}")
+                    self.assertEqual(1290, raised.exception.args[0], raised.exception)
+            finally:
+                cursor.execute("SET GLOBAL read_only = OFF")
+
     def test_pass_in_several_runs(self):
         """Each of which has time for one chunk."""
         for webhook in (70, 71, 72):
