@@ -74,7 +74,7 @@ ask() {
   while true; do
     line=
     # The client outlives its connection, and then answers nothing.
-    until read -r -t 1 part <&"$session_answer"; do
+    until IFS= read -r -t 1 part <&"$session_answer"; do
       [[ $? -gt 128 ]] || session_failed
       line+=$part
       ! grep -qE '^ERROR (1927|20[0-9]{2}) ' <"$errors" || session_failed
