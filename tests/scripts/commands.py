@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import unittest
 from pathlib import Path
 
@@ -70,7 +71,10 @@ def start_service():
 def option_file(user):
     """Of a database account without a password."""
     file = ScriptTest.service.folder / f"{user}.cnf"
-    file.write_text(f"[client]\nsocket={ScriptTest.service.env['DB_SOCKET']}\nuser={user}\n")
+    # In one go: another thread's script may be reading it.
+    new = file.with_suffix(f".{threading.get_ident()}")
+    new.write_text(f"[client]\nsocket={ScriptTest.service.env['DB_SOCKET']}\nuser={user}\n")
+    new.rename(file)
     return str(file)
 
 
