@@ -36,9 +36,9 @@ class CallRollup {
 
  private:
   struct PartialChunk {
-    IdRange ids;
-    bool begins_within;  ///< its first record in time is not too early
-    bool ends_within;    ///< its last one is not too late
+    IdRange ids{};
+    bool begins_within = false;  ///< its first record in time is not too early
+    bool ends_within = false;    ///< its last one is not too late
   };
 
   struct Runs {

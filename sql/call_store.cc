@@ -164,6 +164,18 @@ std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapsho
   return read_page(session, std::move(snapshot), select_page(query, place), query);
 }
 
+/// Empty where the chunks cannot tell.
+std::optional<CallPage> list_by_chunks(MysqlSession& session, const CallQuery& query) {
+  Snapshot snapshot{session};
+  auto rollup = CallRollup::open(session, query);
+  if (!rollup) return std::nullopt;
+  CallPage page;
+  if (query.count) page.count = rollup->count();
+  const PlacedPage placed = rollup->place_page();
+  page.rows = read_page(session, std::move(snapshot), placed.query, placed.place);
+  return page;
+}
+
 }  // namespace
 
 std::optional<Access> CallStore::find_access(const Reader& reader, std::uint64_t webhook_id) {
@@ -188,25 +200,19 @@ std::optional<Access> CallStore::find_access(const Reader& reader, std::uint64_t
 }
 
 CallPage CallStore::list_calls(const CallQuery& query, const Access& access) {
-  PagePlace plain{.scope = {access.cutoff, {}}, .offset = query.offset()};
-  if (access.first_id > 0) plain.scope.ids = {{access.first_id}};
-  const bool asks_chunks = access.has_chunks && CallRollup::helps(query);
-  if (!asks_chunks && !query.count) return {.rows = read_page(session_, std::nullopt, query, plain)};
-  Snapshot snapshot{session_};
-  CallPage page;
-  if (asks_chunks) {
-    if (auto rollup = CallRollup::open(session_, query)) {
-      if (query.count) page.count = rollup->count();
-      const PlacedPage placed = rollup->place_page();
-      page.rows = read_page(session_, std::move(snapshot), placed.query, placed.place);
-      return page;
-    }
+  if (access.has_chunks && CallRollup::helps(query)) {
+    if (auto page = list_by_chunks(session_, query)) return *std::move(page);
   }
+  PagePlace place{.scope = {access.cutoff, {}}, .offset = query.offset()};
+  if (access.first_id > 0) place.scope.ids = {{access.first_id}};
+  CallPage page;
+  std::optional<Snapshot> snapshot;
   if (query.count) {
+    snapshot.emplace(session_);
     MysqlResult counted = session_.execute(count_calls(query, {access.cutoff, {}}));
     page.count = counted.next() ? counted.number(1) : 0;
   }
-  page.rows = read_page(session_, std::move(snapshot), query, plain);
+  page.rows = read_page(session_, std::move(snapshot), query, place);
   return page;
 }
 

@@ -6,6 +6,7 @@
 #include "fcgi/jsonapi.h"
 #include "fcgi/links.h"
 #include "sql/call_statements.h"
+#include "sql/chunk_statements.h"
 #include "tests/fuzz/fuzz.h"
 
 /// A query string: what is accepted keeps its type's promises and reaches a statement as bound values only, what is
@@ -51,13 +52,26 @@ CallQuery with_other_values(CallQuery query) {
   return query;
 }
 
+/// All that a list can send of the query.
+std::vector<Statement> statements_of(const CallQuery& query) {
+  const CallScope scope{kCutoff, {{1, 2}, {3}}};
+  const ChunkScope chunks{query, kCutoff};
+  const ChunkOrder order{.by_time = true};
+  return {select_page(query, {.scope = scope, .offset = query.offset()}),
+          count_calls(query, scope),
+          sum_whole_chunks(chunks),
+          select_partial_chunks(chunks),
+          select_chunks(chunks),
+          select_skip(chunks, order, query.offset()),
+          select_reach(chunks, order, query.page_size)};
+}
+
 void check_statements(const CallQuery& query) {
-  const CallQuery other = with_other_values(query);
-  for (const auto& [statement, same] : {std::pair{select_page(query, kCutoff), select_page(other, kCutoff)},
-                                        std::pair{count_calls(query, kCutoff), count_calls(other, kCutoff)}}) {
-    const auto marks = std::ranges::count(statement.text(), '?');
-    require(static_cast<std::size_t>(marks) == statement.binds().size(), "as many marks as values");
-    require(statement.text() == same.text(), "no value in a statement's text");
+  const std::vector<Statement> statements = statements_of(query), others = statements_of(with_other_values(query));
+  for (std::size_t i = 0; i < statements.size(); ++i) {
+    const auto marks = std::ranges::count(statements[i].text(), '?');
+    require(static_cast<std::size_t>(marks) == statements[i].binds().size(), "as many marks as values");
+    require(statements[i].text() == others[i].text(), "no value in a statement's text");
   }
 }
 
