@@ -159,12 +159,12 @@ class DatabaseTest(TestCase):
 
     def test_hostile_query_costs_one_worker(self):
         """It ends at the limit, the answer says what to narrow, and meanwhile the other worker answers as ever."""
-        service.add_webhooks((10, 1, "huge", "https://example.com/10"))
+        service.add_webhooks((11, 1, "huge", "https://example.com/11"))
         pool = service.pool("hostile", workers=2, WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
         for _ in range(4):  # until it takes this machine longer than the limit
             service.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body) "
-                        f"SELECT 10, 200, '', RPAD(MD5(seq), 900, MD5(seq * 7)) FROM {numbers(300000)}")
-            hostile, served = pool.open("GET", LIST % 10 + "?sort=body&page[size]=1", TOKEN), 0
+                        f"SELECT 11, 200, '', RPAD(MD5(seq), 900, MD5(seq * 7)) FROM {numbers(300000)}")
+            hostile, served = pool.open("GET", LIST % 11 + "?sort=body&page[size]=1", TOKEN), 0
             hostile.socket.setblocking(False)
             while not hostile.received:
                 self.assert_served(pool)
@@ -180,7 +180,7 @@ class DatabaseTest(TestCase):
         self.assert_unavailable(answer)
         self.assertIn("Filters on created_at, http_code or id make it faster", answer.json()["errors"][0]["detail"])
         self.assertGreater(served, 30)
-        service.sql("DELETE FROM webhook_calls WHERE webhook_id = 10")
+        service.sql("DELETE FROM webhook_calls WHERE webhook_id = 11")
 
     def test_wrong_password(self):
         pool = service.pool("password", WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD="not-the-one")
