@@ -163,7 +163,7 @@ class DatabaseTest(TestCase):
         pool = service.pool("hostile", workers=2, WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
         for _ in range(4):  # until it takes this machine longer than the limit
             service.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body) "
-                        f"SELECT 11, 200, '', RPAD(MD5(seq), 900, MD5(seq * 7)) FROM {numbers(300000)}")
+                        f"SELECT 11, 200, '', RPAD(SHA2(seq, 256), 900, SHA2(seq * 7, 256)) FROM {numbers(300000)}")
             hostile, served = pool.open("GET", LIST % 11 + "?sort=body&page[size]=1", TOKEN), 0
             hostile.socket.setblocking(False)
             while not hostile.received:
