@@ -98,13 +98,13 @@ std::optional<ApiError> Service::try_to_respond(const Request& request, Response
     return error;
   } catch (const DatabaseError& error) {
     record.error = error.what();
-    session_.disconnect();
+    store_.reset();
     const bool waited =
         error.kind() == DatabaseError::Kind::timed_out || error.kind() == DatabaseError::Kind::unreachable;
     if (waited || response.started() || record.retried) return api_error_of(error);
   } catch (const std::exception& error) {
     record.error = error.what();
-    session_.disconnect();
+    store_.reset();
     return internal_error();
   }
   // The connection, or a statement prepared on it, may be from before a restart of the database: once more, on a new
@@ -135,7 +135,7 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
   add_common_headers(response, request);
   const CallRequest call_request{route, query_string.parameters, params, *access->webhook};
   if (route.call_id) {
-    respond_with_call(call_request, *access, request.if_none_match, response, record);
+    respond_with_call(call_request, request.if_none_match, response, record);
   } else {
     respond_with_list(call_request, *access, response, record);
   }
@@ -148,10 +148,9 @@ void Service::respond_with_list(const CallRequest& request, const Access& access
   record.rows = write_call_list(json, response, request, *page.rows, page.count);
 }
 
-void Service::respond_with_call(const CallRequest& request, const Access& access, std::string_view if_none_match,
-                                Response& response, RequestRecord& record) {
-  const auto rows =
-      store_.find_call(request.route.webhook_id, *request.route.call_id, request.params.query.fields, access.cutoff);
+void Service::respond_with_call(const CallRequest& request, std::string_view if_none_match, Response& response,
+                                RequestRecord& record) {
+  const auto rows = store_.find_call(request.route.webhook_id, *request.route.call_id, request.params.query.fields);
   const CallRow* row = rows->next();
   if (row == nullptr) throw ApiError(kNotFound, Fault{"There is no such call, or it has expired."});
   record.rows = 1;

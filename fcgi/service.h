@@ -27,8 +27,8 @@ class Service {
   std::optional<ApiError> try_to_respond(const Request& request, Response& response, RequestRecord& record);
   void respond(const Request& request, Response& response, RequestRecord& record);
   void respond_with_list(const CallRequest& request, const Access& access, Response& response, RequestRecord& record);
-  void respond_with_call(const CallRequest& request, const Access& access, std::string_view if_none_match,
-                         Response& response, RequestRecord& record);
+  void respond_with_call(const CallRequest& request, std::string_view if_none_match, Response& response,
+                         RequestRecord& record);
   [[nodiscard]] Reader reader_of(const Request& request) const;
 
   AccessMode access_;

@@ -76,7 +76,12 @@ void add_condition(Statement& statement, Sql column, const Filter& filter) {
 }
 
 void add_conditions(Statement& statement, const CallQuery& query, const CallScope& scope) {
-  statement.add(" WHERE c.webhook_id=").bind(query.webhook_id).add(" AND c.created_at>").bind(scope.cutoff);
+  statement.add(" WHERE c.webhook_id=").bind(query.webhook_id).add(" AND c.created_at>");
+  if (scope.cutoff.empty()) {
+    statement.add(kCutoffNow);
+  } else {
+    statement.bind(scope.cutoff);
+  }
   add_ids(statement, scope.ids);
   for (const Filter& filter : query.filters) {
     if (filter.field == CallField::webhook_id) {  // decided here: the webhook is the path's

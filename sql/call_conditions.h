@@ -5,6 +5,10 @@
 
 namespace webhook_calls {
 
+/// Records created then or before have expired: the 60 days are the contract's, the clock is the database's. It is the
+/// same in all of a statement.
+inline constexpr Sql kCutoffNow{"UTC_TIMESTAMP(3)-INTERVAL 60 DAY"};
+
 /// Appends what a filter asks of `column`.
 void add_condition(Statement& statement, Sql column, const Filter& filter);
 

@@ -64,7 +64,7 @@ struct IdRange {
 
 /// Where a statement has to look for a query's records.
 struct CallScope {
-  std::string cutoff{};        ///< records created then or before have expired
+  std::string cutoff{};        ///< records created then or before have expired; empty: kCutoffNow
   std::vector<IdRange> ids{};  ///< all that are asked for lie in one of these; empty: anywhere
 };
 

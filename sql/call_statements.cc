@@ -132,15 +132,16 @@ std::vector<SortKey> total_order(const std::vector<SortKey>& sort) {
 }
 
 Statement select_access(const Reader& reader, std::uint64_t webhook_id) {
-  constexpr Sql kColumns{".account_id,w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY,"};
+  constexpr Sql kColumns{".account_id,w.id,w.name,w.url,"};
   Statement statement{"SELECT "};
   if (const auto* token = std::get_if<TokenHash>(&reader)) {
     statement.add("t").add(kColumns).add(kFirstLivingId).add(",").add(kLastSealedId);
+    statement.add(",TIMESTAMPDIFF(MICROSECOND,UTC_TIMESTAMP(6),t.expires_at)");
     statement.add(" FROM api_tokens t LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id=").bind(webhook_id);
     statement.add(" WHERE t.token_hash=UNHEX(").bind(token->hex);
     return statement.add(") AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
   }
-  statement.add("w").add(kColumns).add(kFirstLivingId).add(",").add(kLastSealedId);
+  statement.add("w").add(kColumns).add(kFirstLivingId).add(",").add(kLastSealedId).add(",NULL");
   statement.add(" FROM webhooks w WHERE w.id=").bind(webhook_id);
   if (const auto* account = std::get_if<Account>(&reader)) statement.add(" AND w.account_id=").bind(account->id);
   return statement;
@@ -159,10 +160,10 @@ Statement select_page(const CallQuery& query, const PagePlace& place) {
   return statement;
 }
 
-Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields, const CallScope& scope) {
+Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields) {
   Statement statement{"SELECT "};
   add_columns(statement, fields, inline_bytes(1));
-  add_source(statement, kPrimary, CallQuery{.webhook_id = webhook_id}, scope);
+  add_source(statement, kPrimary, CallQuery{.webhook_id = webhook_id}, {});
   return statement.add(" AND c.id=").bind(call_id);
 }
 
@@ -175,7 +176,8 @@ Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<c
 }
 
 Statement count_calls(const CallQuery& query, const CallScope& scope) {
-  Statement statement{"SELECT COUNT(*)"};
+  Statement statement{"SELECT COUNT(*),"};
+  statement.add(kCutoffNow);
   add_source(statement, index_of_count(query, scope), query, scope);
   return statement;
 }

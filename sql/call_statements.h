@@ -17,13 +17,17 @@ namespace webhook_calls {
 /// The SHA-256 of a bearer token, 64 hexadecimal digits.
 struct TokenHash {
   std::string hex;
+  friend auto operator<=>(const TokenHash&, const TokenHash&) = default;
 };
 /// An account that the web server has authenticated.
 struct Account {
   std::uint64_t id;
+  friend auto operator<=>(const Account&, const Account&) = default;
 };
 /// Open access: whoever asks may read every webhook.
-struct Anyone {};
+struct Anyone {
+  friend auto operator<=>(const Anyone&, const Anyone&) = default;
+};
 using Reader = std::variant<TokenHash, Account, Anyone>;
 
 /// Contents (headers and body) are read together with the rows of a page while they cannot exceed this many bytes. What
@@ -44,9 +48,9 @@ inline constexpr Sql kLastSealedId{
     "(SELECT k.last_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
     " ORDER BY k.first_id DESC LIMIT 1)"};
 
-/// Columns: account id, webhook id, name, url, cutoff, kFirstLivingId, kLastSealedId. No row: the token is unknown or
-/// has expired, or (without a token) there is no such webhook. A webhook id of NULL: no such webhook in the token's
-/// account.
+/// Columns: account id, webhook id, name, url, kFirstLivingId, kLastSealedId, and the microseconds until the token
+/// expires (NULL: never). No row: the token is unknown or has expired, or (without a token) there is no such webhook. A
+/// webhook id of NULL: no such webhook in the token's account.
 [[nodiscard]] Statement select_access(const Reader& reader, std::uint64_t webhook_id);
 
 /// Where a page lies among the records that its query selects.
@@ -62,13 +66,13 @@ struct PagePlace {
 [[nodiscard]] Statement select_page(const CallQuery& query, const PagePlace& place);
 
 /// One record, in the columns of select_page() for a page of 1.
-[[nodiscard]] Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields,
-                                    const CallScope& scope);
+[[nodiscard]] Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields);
 
 /// Columns: id, then headers and body as `fields` has them. `call_ids` must not be empty.
 [[nodiscard]] Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids);
 
-/// How many records the filters of `query` select, on all pages, by reading their entries in an index.
+/// How many records the filters of `query` select, on all pages, by reading their entries in an index. Columns: the
+/// number; kCutoffNow.
 [[nodiscard]] Statement count_calls(const CallQuery& query, const CallScope& scope);
 
 /// The size of contents above which a record of a page of `page_size` is read on its own.

@@ -10,8 +10,6 @@
 namespace webhook_calls {
 namespace {
 
-constexpr std::size_t kMaxPortionRows = 64;
-
 /// While one is held, all statements see the database as it was when it was made.
 class Snapshot {
  public:
@@ -56,10 +54,12 @@ CallRow read_row(const MysqlResult& result, const PageColumns& columns) {
   return row;
 }
 
-/// Reads a result of select_page(): rows whose contents were too large for it are read in portions, when they are
-/// due.
+/// The records of a page, from a result of select_page(). Contents that were too large for it are read on when they are
+/// due, kPortionBytes of contents at a time, all in one snapshot. A record that was purged before the first of these is
+/// left out: it expired while the answer was made.
 class PageRows : public CallRows {
  public:
+  /// `snapshot`: the page's, where it has one already.
   PageRows(MysqlSession& session, std::optional<Snapshot> snapshot, MysqlResult result, const CallQuery& query)
       : session_(session),
         snapshot_(std::move(snapshot)),
@@ -72,33 +72,32 @@ class PageRows : public CallRows {
 
   const CallRow* next() override {
     if (!portion_.empty()) portion_.pop_front();
-    if (portion_.empty()) read_portion();
+    while (portion_.empty() && !at_end_) read_portion();
     return portion_.empty() ? nullptr : &portion_.front();
   }
 
   [[nodiscard]] bool more() const override { return more_; }
 
  private:
-  /// Reads on up to kPortionBytes of large contents, or one record where that is larger.
+  /// A record, or from one with large contents on as many as a portion holds.
   void read_portion() {
     std::vector<BindValue> large_ids;
-    std::uint64_t large_bytes = 0;
-    while (!at_end_ && portion_.size() < kMaxPortionRows) {
-      if (!pending_ && !move_on()) break;
+    std::uint64_t bytes = 0;
+    while (pending_ || move_on()) {
       const std::uint64_t size = columns_.size == 0 ? 0 : result_.number(columns_.size);
-      if (size > inline_bytes_) {
-        if (!large_ids.empty() && large_bytes + size > kPortionBytes) break;
-        large_ids.emplace_back(result_.number(columns_.id));
-        large_bytes += size;
-      }
+      if (bytes > 0 && bytes + size > kPortionBytes) break;
+      bytes += size;
       portion_.push_back(read_row(result_, columns_));
       pending_ = false;
+      if (size > inline_bytes_) large_ids.emplace_back(portion_.back().id);
+      if (large_ids.empty()) return;
     }
     if (!large_ids.empty()) read_contents(large_ids);
   }
 
   /// Moves to a row that is part of the page.
   bool move_on() {
+    if (at_end_) return false;
     const bool row = result_.next();
     more_ = row && left_ == 0;
     at_end_ = !row || left_ == 0;
@@ -107,18 +106,19 @@ class PageRows : public CallRows {
     return pending_;
   }
 
-  void read_contents(const std::vector<BindValue>& large_ids) {
-    std::size_t found = 0;
-    MysqlResult contents = session_.execute(select_contents(webhook_id_, fields_, large_ids));
+  void read_contents(std::vector<BindValue> missing) {
+    if (!snapshot_) snapshot_.emplace(session_);
+    MysqlResult contents = session_.execute(select_contents(webhook_id_, fields_, missing));
     while (contents.next()) {
-      const auto row = std::ranges::find(portion_, contents.number(1), &CallRow::id);
-      if (row == portion_.end()) continue;
+      const std::uint64_t id = contents.number(1);
+      const auto row = std::ranges::find(portion_, id, &CallRow::id);
+      if (std::erase(missing, BindValue{id}) == 0) continue;
       unsigned column = 1;
       if (fields_.has(CallField::headers)) row->headers = optional_text(contents, ++column);
       if (fields_.has(CallField::body)) row->body = optional_text(contents, ++column);
-      ++found;
     }
-    if (found != large_ids.size()) throw DatabaseError(DatabaseError::Kind::lost, "a record vanished from a snapshot");
+    std::erase_if(portion_,
+                  [&](const CallRow& row) { return std::ranges::find(missing, BindValue{row.id}) != missing.end(); });
   }
 
   MysqlSession& session_;
@@ -135,33 +135,9 @@ class PageRows : public CallRows {
   bool more_ = false;
 };
 
-bool has_large_rows(MysqlResult& result, const CallQuery& query) {
-  const PageColumns columns{query.fields};
-  if (columns.size == 0) return false;
-  bool found = false;
-  for (std::uint64_t row = 0; !found && row < query.page_size && result.next(); ++row) {
-    found = result.number(columns.size) > inline_bytes(query.page_size);
-  }
-  result.rewind();
-  return found;
-}
-
-/// Most pages are one statement, which needs no snapshot. One whose contents must be read by further statements starts
-/// again in a snapshot: nothing was sent yet, and no record can be purged in between.
-std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapshot> snapshot, const Statement& statement,
-                                    const CallQuery& query) {
-  std::optional<MysqlResult> result{session.execute(statement)};
-  if (!snapshot && has_large_rows(*result, query)) {
-    result.reset();  // before the same statement runs again
-    snapshot.emplace(session);
-    result.emplace(session.execute(statement));
-  }
-  return std::make_unique<PageRows>(session, std::move(snapshot), *std::move(result), query);
-}
-
 std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapshot> snapshot, const CallQuery& query,
                                     const PagePlace& place) {
-  return read_page(session, std::move(snapshot), select_page(query, place), query);
+  return std::make_unique<PageRows>(session, std::move(snapshot), session.execute(select_page(query, place)), query);
 }
 
 /// Empty where the chunks cannot tell.
@@ -179,6 +155,12 @@ std::optional<CallPage> list_by_chunks(MysqlSession& session, const CallQuery& q
 }  // namespace
 
 std::optional<Access> CallStore::find_access(const Reader& reader, std::uint64_t webhook_id) {
+  if (const Access* known = cache_.find(reader, webhook_id, AccessCache::Clock::now())) return *known;
+  return ask_for_access(reader, webhook_id);
+}
+
+std::optional<Access> CallStore::ask_for_access(const Reader& reader, std::uint64_t webhook_id) {
+  const auto asked = AccessCache::Clock::now();
   MysqlResult result = session_.execute(select_access(reader, webhook_id));
   Access access;
   if (const auto* account = std::get_if<Account>(&reader)) access.account_id = account->id;
@@ -186,15 +168,19 @@ std::optional<Access> CallStore::find_access(const Reader& reader, std::uint64_t
     if (std::holds_alternative<TokenHash>(reader)) return std::nullopt;
     return access;
   }
-  constexpr unsigned kAccount = 1, kId = 2, kName = 3, kUrl = 4, kCutoff = 5, kFirst = 6, kLast = 7;
+  constexpr unsigned kAccount = 1, kId = 2, kName = 3, kUrl = 4, kFirst = 5, kLast = 6, kValid = 7;
   access.account_id = result.number(kAccount);
-  access.cutoff = result.text(kCutoff);
-  if (!result.is_null(kId)) access.webhook = Webhook{result.number(kId), result.text(kName), result.text(kUrl)};
   access.has_chunks = !result.is_null(kLast);
   if (!result.is_null(kFirst)) {
     access.first_id = result.number(kFirst);
   } else if (access.has_chunks) {
     access.first_id = result.number(kLast) + 1;
+  }
+  if (!result.is_null(kId)) {
+    access.webhook = Webhook{result.number(kId), result.text(kName), result.text(kUrl)};
+    const std::chrono::microseconds valid{result.is_null(kValid) ? std::chrono::microseconds::max()
+                                                                 : std::chrono::microseconds{result.number(kValid)}};
+    cache_.insert(reader, webhook_id, access, asked, valid);
   }
   return access;
 }
@@ -203,23 +189,31 @@ CallPage CallStore::list_calls(const CallQuery& query, const Access& access) {
   if (access.has_chunks && CallRollup::helps(query)) {
     if (auto page = list_by_chunks(session_, query)) return *std::move(page);
   }
-  PagePlace place{.scope = {access.cutoff, {}}, .offset = query.offset()};
+  PagePlace place{.offset = query.offset()};
   if (access.first_id > 0) place.scope.ids = {{access.first_id}};
   CallPage page;
   std::optional<Snapshot> snapshot;
   if (query.count) {
     snapshot.emplace(session_);
-    MysqlResult counted = session_.execute(count_calls(query, {access.cutoff, {}}));
-    page.count = counted.next() ? counted.number(1) : 0;
+    MysqlResult counted = session_.execute(count_calls(query, {}));
+    if (counted.next()) {
+      page.count = counted.number(1);
+      place.scope.cutoff = counted.text(2);
+    }
   }
   page.rows = read_page(session_, std::move(snapshot), query, place);
   return page;
 }
 
-std::unique_ptr<CallRows> CallStore::find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields,
-                                               const std::string& cutoff) {
+std::unique_ptr<CallRows> CallStore::find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields) {
   const CallQuery query{.webhook_id = webhook_id, .fields = fields, .page_size = 1};
-  return read_page(session_, std::nullopt, select_call(webhook_id, call_id, fields, {cutoff, {}}), query);
+  return std::make_unique<PageRows>(session_, std::nullopt, session_.execute(select_call(webhook_id, call_id, fields)),
+                                    query);
+}
+
+void CallStore::reset() {
+  cache_.clear();
+  session_.disconnect();
 }
 
 }  // namespace webhook_calls

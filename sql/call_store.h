@@ -3,23 +3,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
 
+#include "sql/access_cache.h"
 #include "sql/call_query.h"
 #include "sql/call_row.h"
-#include "sql/call_statements.h"
 #include "sql/mysql_session.h"
 
 namespace webhook_calls {
-
-/// What a reader may see of a webhook.
-struct Access {
-  std::optional<std::uint64_t> account_id{};  ///< empty where open access did not meet a webhook
-  std::optional<Webhook> webhook{};           ///< empty: there is none for this reader
-  std::string cutoff{};                       ///< of this request: records created then or before have expired
-  std::uint64_t first_id = 0;                 ///< of the webhook's records: those with lower ids have expired
-  bool has_chunks = false;
-};
 
 struct CallPage {
   std::optional<std::uint64_t> count{};  ///< where the query asks for it
@@ -31,17 +21,22 @@ class CallStore {
  public:
   explicit CallStore(MysqlSession& session) : session_(session) {}
 
-  /// Empty: the token is unknown or has expired.
+  /// Empty: the token is unknown or has expired. What was granted may be AccessCache::kLifetime old.
   [[nodiscard]] std::optional<Access> find_access(const Reader& reader, std::uint64_t webhook_id);
 
   [[nodiscard]] CallPage list_calls(const CallQuery& query, const Access& access);
 
   /// No row: there is no such record, or it has expired.
-  [[nodiscard]] std::unique_ptr<CallRows> find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields,
-                                                    const std::string& cutoff);
+  [[nodiscard]] std::unique_ptr<CallRows> find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields);
+
+  /// Forgets all that the database said, and the connection to it.
+  void reset();
 
  private:
+  [[nodiscard]] std::optional<Access> ask_for_access(const Reader& reader, std::uint64_t webhook_id);
+
   MysqlSession& session_;
+  AccessCache cache_{};
 };
 
 }  // namespace webhook_calls

@@ -64,8 +64,8 @@ void add_direction(Statement& statement, ChunkOrder order) {
 }  // namespace
 
 Statement select_sealed(std::uint64_t webhook_id) {
-  Statement statement{"SELECT UTC_TIMESTAMP(3)-INTERVAL 60 DAY,"};
-  statement.add(kFirstLivingId).add(",").add(kLastSealedId).add(" FROM (SELECT ");
+  Statement statement{"SELECT "};
+  statement.add(kCutoffNow).add(",").add(kFirstLivingId).add(",").add(kLastSealedId).add(" FROM (SELECT ");
   return statement.bind(webhook_id).add(" AS id) w");
 }
 

@@ -69,13 +69,12 @@ bool MysqlResult::next() {
   return impl_->rows_->next();
 }
 
-void MysqlResult::rewind() {
-  impl_->left_ = impl_->rows_->rowsCount();
-  if (impl_->left_ > 0) impl_->rows_->beforeFirst();
-}
 bool MysqlResult::is_null(unsigned column) const { return impl_->rows_->isNull(column); }
 std::uint64_t MysqlResult::number(unsigned column) const { return impl_->rows_->getUInt64(column); }
-std::string MysqlResult::text(unsigned column) const { return impl_->rows_->getString(column).asStdString(); }
+std::string MysqlResult::text(unsigned column) const {
+  sql::SQLString text = impl_->rows_->getString(column);
+  return std::move(*text.operator->());  // getString() has copied it once; its type cannot be moved from itself
+}
 
 class MysqlSession::Impl {
  public:

@@ -60,7 +60,6 @@ class MysqlResult {
   ~MysqlResult();
 
   [[nodiscard]] bool next();  ///< moves to the next row, from before the first; false behind the last
-  void rewind();              ///< back to before the first row
   [[nodiscard]] bool is_null(unsigned column) const;
   [[nodiscard]] std::uint64_t number(unsigned column) const;
   [[nodiscard]] std::string text(unsigned column) const;

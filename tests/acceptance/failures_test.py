@@ -315,6 +315,22 @@ class MidAnswerTest(TestCase):
             service.sql("DELETE FROM webhook_calls WHERE webhook_id = 9")
             add_big_calls()
 
+    def test_record_purged_before_its_contents_are_read(self):
+        """While the page waits for its reader. Records of 4,000 bytes come with the page, larger ones when they are due."""
+        # Without its file nginx takes in no more than its buffers: the worker cannot come to the last records.
+        pool = service.pool("waiting", changes=[("64 32k;", "64 32k;\n  fastcgi_max_temp_file_size 0;")])
+        service.add_webhooks((12, 1, "mixed", "https://example.com/12"))
+        service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) SELECT 40000 + seq, 12, 200, 'a: 1', "
+                    f"REPEAT(CHAR(97 + seq % 26), IF(seq > 996, 65536, 4000)) FROM {numbers(1001)}")
+        exchange = pool.open("GET", LIST % 12, TOKEN)
+        exchange.read_some(1_000)
+        service.sql("DELETE FROM webhook_calls WHERE id IN (40998, 40999)")
+        answer = exchange.finish()
+        document = check_answer(answer)
+        self.assertEqual([*range(40001, 40998), 41000], answer.ids())
+        self.assertEqual([4000] * 996 + [65536] * 2, [len(resource["attributes"]["body"]) for resource in document["data"]])
+        self.assertIn("next", document["links"])
+
     def test_statement_limit(self):
         pool = service.pool("streaming-limit", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
         exchange = self.begin(pool)

@@ -14,6 +14,7 @@ const std::string kCutoff = "2026-09-02 10:00:00.000";
 const std::string kBothSizes = "COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)";
 const std::string kAllColumns = "c.id,c.http_code,c.created_at," + kBothSizes + ",IF(" + kBothSizes +
                                 "<=?,c.headers,NULL),IF(" + kBothSizes + "<=?,c.body,NULL)";
+const std::string kCount = "SELECT COUNT(*),UTC_TIMESTAMP(3)-INTERVAL 60 DAY";
 const std::string kLimit = " LIMIT ? OFFSET ?";
 const std::string kJoin = ") p JOIN webhook_calls c FORCE INDEX (PRIMARY) ON c.webhook_id=? AND c.id=p.id";
 
@@ -21,6 +22,11 @@ PagePlace place_of(const CallQuery& query) { return {.scope = {kCutoff, {}}, .of
 
 std::string from(const std::string& index) {
   return " FROM webhook_calls c FORCE INDEX (" + index + ") WHERE c.webhook_id=? AND c.created_at>?";
+}
+
+std::string from_now(const std::string& index) {
+  return " FROM webhook_calls c FORCE INDEX (" + index +
+         ") WHERE c.webhook_id=? AND c.created_at>UTC_TIMESTAMP(3)-INTERVAL 60 DAY";
 }
 
 FieldSet fields(std::initializer_list<CallField> list) {
@@ -66,18 +72,19 @@ static_assert([] {
 
 BOOST_AUTO_TEST_CASE(access) {
   const std::string columns =
-      "w.id,w.name,w.url,UTC_TIMESTAMP(3)-INTERVAL 60 DAY,(SELECT k.first_id FROM webhook_call_chunks k FORCE INDEX"
+      "w.id,w.name,w.url,(SELECT k.first_id FROM webhook_call_chunks k FORCE INDEX"
       " (PRIMARY) WHERE k.webhook_id=w.id AND k.max_at>UTC_TIMESTAMP(3)-INTERVAL 60 DAY ORDER BY k.first_id LIMIT 1),"
       "(SELECT k.last_id FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=w.id"
       " ORDER BY k.first_id DESC LIMIT 1)";
   const Statement by_token = select_access(TokenHash{"ab12"}, 7);
   BOOST_TEST(by_token.text() ==
              "SELECT t.account_id," + columns +
+                 ",TIMESTAMPDIFF(MICROSECOND,UTC_TIMESTAMP(6),t.expires_at)"
                  " FROM api_tokens t LEFT JOIN webhooks w ON w.account_id=t.account_id AND w.id=?"
                  " WHERE t.token_hash=UNHEX(?) AND (t.expires_at IS NULL OR t.expires_at>UTC_TIMESTAMP(3))");
   BOOST_TEST(shown_binds(by_token) == "7 'ab12'");
 
-  const std::string from_webhooks = "SELECT w.account_id," + columns + " FROM webhooks w WHERE w.id=?";
+  const std::string from_webhooks = "SELECT w.account_id," + columns + ",NULL FROM webhooks w WHERE w.id=?";
   const Statement by_account = select_access(Account{42}, 7);
   BOOST_TEST(by_account.text() == from_webhooks + " AND w.account_id=?");
   BOOST_TEST(shown_binds(by_account) == "7 42");
@@ -248,7 +255,7 @@ BOOST_AUTO_TEST_CASE(indexes) {
       BOOST_TEST(select_page(query, place_of(query)).text() ==
                  "SELECT c.id" + from_index(row.by_body) + " ORDER BY LEFT(c.body,1024),c.id" + kLimit);
       const Statement count = count_calls(query, {kCutoff, {}});  // knows neither order nor page
-      BOOST_TEST(count.text() == "SELECT COUNT(*)" + from_index(row.count));
+      BOOST_TEST(count.text() == kCount + from_index(row.count));
       BOOST_TEST(shown_binds(count) == shown_binds(expected));
       check_marks(count);
     }
@@ -257,17 +264,20 @@ BOOST_AUTO_TEST_CASE(indexes) {
 
 BOOST_AUTO_TEST_CASE(counting_in_one_piece) {
   const Statement count = count_calls({.webhook_id = 7}, {kCutoff, {}});
-  BOOST_TEST(count.text() == "SELECT COUNT(*)" + from("by_created"));
+  BOOST_TEST(count.text() == kCount + from("by_created"));
   BOOST_TEST(shown_binds(count) == "7 '" + kCutoff + "'");
+  const Statement now = count_calls({.webhook_id = 7}, {});
+  BOOST_TEST(now.text() == kCount + from_now("by_created"));
+  BOOST_TEST(shown_binds(now) == "7");
 }
 
 BOOST_AUTO_TEST_CASE(one_call) {
-  const Statement whole = select_call(7, 1842, FieldSet::all_attributes(), {kCutoff, {}});
-  BOOST_TEST(whole.text() == "SELECT " + kAllColumns + from("PRIMARY") + " AND c.id=?");
-  BOOST_TEST(shown_binds(whole) == "4194304 4194304 7 '" + kCutoff + "' 1842");
-  const Statement sparse = select_call(7, 1842, fields({CallField::created_at}), {kCutoff, {}});
-  BOOST_TEST(sparse.text() == "SELECT c.id,c.created_at" + from("PRIMARY") + " AND c.id=?");
-  BOOST_TEST(shown_binds(sparse) == "7 '" + kCutoff + "' 1842");
+  const Statement whole = select_call(7, 1842, FieldSet::all_attributes());
+  BOOST_TEST(whole.text() == "SELECT " + kAllColumns + from_now("PRIMARY") + " AND c.id=?");
+  BOOST_TEST(shown_binds(whole) == "4194304 4194304 7 1842");
+  const Statement sparse = select_call(7, 1842, fields({CallField::created_at}));
+  BOOST_TEST(sparse.text() == "SELECT c.id,c.created_at" + from_now("PRIMARY") + " AND c.id=?");
+  BOOST_TEST(shown_binds(sparse) == "7 1842");
 }
 
 BOOST_AUTO_TEST_CASE(contents) {
