@@ -1,10 +1,12 @@
 #include "fcgi/utf8.h"
 
+#include <array>
+
 namespace webhook_calls {
 namespace {
 
 struct Lead {
-  std::size_t length;          ///< of the whole character; 0 where no character begins so
+  unsigned char length;        ///< of the whole character; 0 where no character begins so
   unsigned char second_first;  ///< the range of the second byte: it keeps out overlong forms, surrogates and > U+10FFFF
   unsigned char second_last;
 };
@@ -24,10 +26,16 @@ constexpr Lead lead_of(unsigned char byte) {
   return {0, 0, 0};
 }
 
+constexpr std::array<Lead, 256> kLeads = [] {
+  std::array<Lead, 256> leads{};
+  for (unsigned byte = 0; byte < leads.size(); ++byte) leads.at(byte) = lead_of(static_cast<unsigned char>(byte));
+  return leads;
+}();
+
 }  // namespace
 
 Utf8Unit read_utf8(std::string_view text) {
-  const Lead lead = lead_of(static_cast<unsigned char>(text.front()));
+  const Lead& lead = kLeads[static_cast<unsigned char>(text.front())];
   if (lead.length == 0) return {1, false};
   unsigned char first = lead.second_first;
   unsigned char last = lead.second_last;
