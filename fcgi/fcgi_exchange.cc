@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -39,36 +40,47 @@ iovec part_of(std::string_view bytes) {
   return {const_cast<char*>(bytes.data()), bytes.size()};  // NOLINT(cppcoreguidelines-pro-type-const-cast): only read
 }
 
-/// Writes FastCGI's STDOUT records itself: libfcgi's stream makes one write for each 8 KiB.
+/// Writes FastCGI's records itself: libfcgi's stream makes one write for each 8 KiB.
 class FastCgiOutput : public ResponseOutput {
  public:
   explicit FastCgiOutput(const FCGX_Request& request) : request_(request) {}
 
-  bool write(std::string_view bytes) override {
+  bool write(std::string_view bytes, bool last) override {
     constexpr std::size_t kRecordBytes = 65528;  // the largest length of a record that is a multiple of 8
-    std::vector<std::array<char, FCGI_HEADER_LEN>> headers;
-    headers.reserve(bytes.size() / kRecordBytes + 1);
+    constexpr std::array<char, sizeof(FCGI_EndRequestBody)> kComplete{};  // FCGI_REQUEST_COMPLETE, exit code 0
+    std::vector<RecordHeader> headers;
+    headers.reserve(bytes.size() / kRecordBytes + 3);  // the parts point to them
     std::vector<iovec> parts;
-    while (!bytes.empty()) {
-      const std::string_view content = bytes.substr(0, kRecordBytes);
-      const auto byte = [](std::size_t value) { return static_cast<char>(value & 0xFFU); };
-      const auto id = static_cast<std::size_t>(request_.requestId);
-      headers.push_back({FCGI_VERSION_1, FCGI_STDOUT, byte(id >> 8U), byte(id), byte(content.size() >> 8U),
-                         byte(content.size()), 0, 0});
+    const auto add = [&](int type, std::string_view content) {
+      headers.push_back(header_of(type, content.size()));
       parts.push_back(part_of({headers.back().data(), headers.back().size()}));
-      parts.push_back(part_of(content));
-      bytes.remove_prefix(content.size());
+      if (!content.empty()) parts.push_back(part_of(content));
+    };
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kRecordBytes))) {
+      add(FCGI_STDOUT, bytes.substr(0, kRecordBytes));
+    }
+    if (last) {
+      add(FCGI_STDOUT, {});  // the stream's end
+      add(FCGI_END_REQUEST, {kComplete.data(), kComplete.size()});
     }
     return write_all(request_.ipcFd, std::move(parts));
   }
 
  private:
+  using RecordHeader = std::array<char, FCGI_HEADER_LEN>;
+
+  [[nodiscard]] RecordHeader header_of(int type, std::size_t length) const {
+    const auto byte = [](auto value) { return static_cast<char>(static_cast<unsigned>(value) & 0xFFU); };
+    const auto id = static_cast<unsigned>(request_.requestId);
+    return {FCGI_VERSION_1, byte(type), byte(id >> 8U), byte(id), byte(length >> 8U), byte(length), 0, 0};
+  }
+
   const FCGX_Request& request_;
 };
 
 class CgiOutput : public ResponseOutput {
  public:
-  bool write(std::string_view bytes) override { return write_all(STDOUT_FILENO, {part_of(bytes)}); }
+  bool write(std::string_view bytes, bool) override { return write_all(STDOUT_FILENO, {part_of(bytes)}); }
 };
 
 /// A parameter's value in `NAME=value` pairs. A header field that the client sent twice stands there twice.
@@ -106,14 +118,22 @@ class FastCgiRequest {
   void answer(const Handler& handler) {
     FastCgiOutput output{request_};
     const Request request = read_request([this](std::string_view name) { return find_parameter(request_.envp, name); });
-    if (handler(request, output)) {
-      FCGX_Finish_r(&request_);
-    } else {
-      FCGX_Free(&request_, 1);  // closes the connection without END_REQUEST
-    }
+    (void)handler(request, output);
+    close();
   }
 
  private:
+  /// Closes the connection even where the web server would keep it: a worker that waited for its next request would be
+  /// lost to all others.
+  void close() {
+    const bool all_is_read = FCGX_GetChar(request_.in) == EOF;
+    if (all_is_read) {  // else libfcgi has to, which waits until the web server has closed, too
+      ::close(request_.ipcFd);
+      request_.ipcFd = -1;
+    }
+    FCGX_Free(&request_, all_is_read ? 0 : 1);
+  }
+
   FCGX_Request request_{};
 };
 

@@ -36,31 +36,30 @@ void Response::reset() {
   body_.clear();
 }
 
-void Response::add_header(std::string_view name, std::string_view value) { headers_.emplace_back(name, value); }
-
-void Response::finish() {
-  if (!started_) send_head(status_ != 304);
-  send();
+void Response::add_header(std::string_view name, std::string_view value) {
+  headers_.append(name).append(": ").append(value).append("\r\n");
 }
 
-void Response::send() {
-  if (!started_) send_head(false);
-  if (wants_more() && !body_.empty()) {
-    client_gone_ = !output_->write(body_);
-    if (!client_gone_) bytes_ += body_.size();
+void Response::send(bool last) {
+  const std::string head = started_ ? "" : make_head(last && status_ != 304);
+  started_ = true;
+  if (head_) body_.clear();
+  const std::size_t body_bytes = body_.size();
+  body_.insert(0, head);
+  if (!client_gone_ && (last || !body_.empty())) {
+    client_gone_ = !output_->write(body_, last);
+    if (!client_gone_) bytes_ += body_bytes;
   }
   body_.clear();
 }
 
-void Response::send_head(bool with_length) {
+std::string Response::make_head(bool with_length) const {
   std::string head = "Status: " + std::to_string(status_) + " ";
   head += reason_phrase(status_);
   head += "\r\n";
-  for (const auto& [name, value] : headers_) head.append(name).append(": ").append(value).append("\r\n");
+  head += headers_;
   if (with_length) head += "Content-Length: " + std::to_string(body_.size()) + "\r\n";
-  head += "\r\n";
-  started_ = true;
-  client_gone_ = !output_->write(head);
+  return head += "\r\n";
 }
 
 }  // namespace webhook_calls

@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace webhook_calls {
 
@@ -17,8 +15,9 @@ class ResponseOutput {
   ResponseOutput& operator=(const ResponseOutput&) = delete;
   virtual ~ResponseOutput() = default;
 
-  /// False where nobody takes the bytes any more. Waits while the receiver is busy.
-  virtual bool write(std::string_view bytes) = 0;
+  /// `last`: the response ends with these bytes; without such a write it is cut short. False where nobody takes them
+  /// any more. Waits while the receiver is busy.
+  virtual bool write(std::string_view bytes, bool last) = 0;
 };
 
 /// A response in the making. A body that fits in kHeldBytes is sent with its length when it is finished, and can be
@@ -26,7 +25,7 @@ class ResponseOutput {
 class Response {
  public:
   static constexpr std::size_t kHeldBytes = 64U << 10U;
-  static constexpr std::size_t kWriteBytes = 512U << 10U;
+  static constexpr std::size_t kWriteBytes = 640U << 10U;
 
   /// `output` must outlive the response. `head`: the request is a HEAD, so that no body is sent.
   Response(ResponseOutput& output, bool head) : output_(&output), head_(head) {}
@@ -40,10 +39,10 @@ class Response {
   [[nodiscard]] std::string& body() { return body_; }
   /// Sends on, where the body has grown large. To be called often enough that memory stays small.
   void flow() {
-    if (body_.size() > (started_ ? kWriteBytes : kHeldBytes)) send();
+    if (body_.size() > (started_ ? kWriteBytes : kHeldBytes)) send(false);
   }
   /// Sends all that is left.
-  void finish();
+  void finish() { send(true); }
 
   [[nodiscard]] bool started() const { return started_; }  ///< its first byte was sent
   [[nodiscard]] bool client_gone() const { return client_gone_; }
@@ -52,13 +51,13 @@ class Response {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  ///< of the body, as far as it was sent
 
  private:
-  void send();
-  void send_head(bool with_length);
+  void send(bool last);
+  [[nodiscard]] std::string make_head(bool with_length) const;
 
   ResponseOutput* output_;
   bool head_;
   int status_ = 200;
-  std::vector<std::pair<std::string, std::string>> headers_{};
+  std::string headers_{};
   std::string body_{};
   std::uint64_t bytes_ = 0;
   bool started_ = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,9 @@ class Recording : public ResponseOutput {
   static constexpr std::size_t kNever = ~std::size_t{0};
   explicit Recording(std::size_t failing_write = kNever) : failing_write_(failing_write) {}
 
-  bool write(std::string_view bytes) override {
+  bool write(std::string_view bytes, bool last) override {
+    if (ended) throw std::logic_error("a write behind the last one");
+    ended = last;
     sizes.push_back(bytes.size());
     if (sizes.size() > failing_write_) return false;
     text += bytes;
@@ -24,6 +27,7 @@ class Recording : public ResponseOutput {
   }
 
   std::string text{};
+  bool ended = false;                ///< by a write that said so
   std::vector<std::size_t> sizes{};  ///< of all writes, a failed one too
 
  private:
