@@ -58,19 +58,23 @@ void add_direction(Statement& statement, const SortKey& key) {
   if (key.descending) statement.add(" DESC");
 }
 
+/// What is computed has a short name, because both sides handle the names with each result.
 void add_columns(Statement& statement, FieldSet fields, std::uint64_t inline_limit) {
   statement.add("c.id");
   if (fields.has(CallField::http_code)) statement.add(",c.http_code");
-  if (fields.has(CallField::created_at)) statement.add(",c.created_at");
+  // As a text: the connector takes six times as long as the server to make one.
+  if (fields.has(CallField::created_at)) statement.add(",CAST(c.created_at AS CHAR) AS t");
   if (!fields.has_contents()) return;
   const bool both = fields.has(CallField::headers) && fields.has(CallField::body);
   const Sql size = both                          ? Sql{"COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)"}
                    : fields.has(CallField::body) ? Sql{"COALESCE(LENGTH(c.body),0)"}
                                                  : Sql{"COALESCE(LENGTH(c.headers),0)"};
-  statement.add(",").add(size);
+  statement.add(",").add(size).add(" AS s");
   for (const CallField field : {CallField::headers, CallField::body}) {
     if (!fields.has(field)) continue;
-    statement.add(",IF(").add(size).add("<=").bind(inline_limit).add(",").add(row_of(field).column).add(",NULL)");
+    const Sql column = row_of(field).column;
+    statement.add(",IF(LENGTH(").add(column).add(")<=").bind(inline_limit).add(",").add(column).add(",NULL)");
+    statement.add(field == CallField::headers ? Sql{" AS h"} : Sql{" AS b"});
   }
 }
 

@@ -1,7 +1,6 @@
 #include "sql/call_store.h"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 #include <vector>
 
@@ -40,14 +39,23 @@ struct PageColumns {
 };
 
 std::optional<std::string> optional_text(const MysqlResult& result, unsigned column) {
-  if (column == 0 || result.is_null(column)) return std::nullopt;
-  return result.text(column);
+  if (column == 0) return std::nullopt;
+  std::string text = result.text(column);
+  if (text.empty() && result.is_null(column)) return std::nullopt;
+  return text;
+}
+
+std::optional<std::uint64_t> optional_number(const MysqlResult& result, unsigned column) {
+  if (column == 0) return std::nullopt;
+  const std::uint64_t number = result.number(column);
+  if (number == 0 && result.is_null(column)) return std::nullopt;
+  return number;
 }
 
 CallRow read_row(const MysqlResult& result, const PageColumns& columns) {
   CallRow row;
   row.id = result.number(columns.id);
-  if (columns.http_code != 0 && !result.is_null(columns.http_code)) row.http_code = result.number(columns.http_code);
+  row.http_code = optional_number(result, columns.http_code);
   if (columns.created_at != 0) row.created_at = rfc3339_from_sql(result.text(columns.created_at));
   row.headers = optional_text(result, columns.headers);
   row.body = optional_text(result, columns.body);
@@ -71,9 +79,8 @@ class PageRows : public CallRows {
         inline_bytes_(inline_bytes(query.page_size)) {}
 
   const CallRow* next() override {
-    if (!portion_.empty()) portion_.pop_front();
-    while (portion_.empty() && !at_end_) read_portion();
-    return portion_.empty() ? nullptr : &portion_.front();
+    while (next_ == portion_.size() && !at_end_) read_portion();
+    return next_ == portion_.size() ? nullptr : &portion_[next_++];
   }
 
   [[nodiscard]] bool more() const override { return more_; }
@@ -81,6 +88,8 @@ class PageRows : public CallRows {
  private:
   /// A record, or from one with large contents on as many as a portion holds.
   void read_portion() {
+    portion_.clear();
+    next_ = 0;
     std::vector<BindValue> large_ids;
     std::uint64_t bytes = 0;
     while (pending_ || move_on()) {
@@ -129,8 +138,9 @@ class PageRows : public CallRows {
   PageColumns columns_;
   std::uint64_t left_;  ///< records of the page that are still to come
   std::uint64_t inline_bytes_;
-  std::deque<CallRow> portion_{};  ///< the front one is the current record
-  bool pending_ = false;           ///< the result stands on a row that no portion has taken
+  std::vector<CallRow> portion_{};
+  std::size_t next_ = 0;  ///< of the portion
+  bool pending_ = false;  ///< the result stands on a row that no portion has taken
   bool at_end_ = false;
   bool more_ = false;
 };

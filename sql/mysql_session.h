@@ -61,8 +61,8 @@ class MysqlResult {
 
   [[nodiscard]] bool next();  ///< moves to the next row, from before the first; false behind the last
   [[nodiscard]] bool is_null(unsigned column) const;
-  [[nodiscard]] std::uint64_t number(unsigned column) const;
-  [[nodiscard]] std::string text(unsigned column) const;
+  [[nodiscard]] std::uint64_t number(unsigned column) const;  ///< 0 for NULL
+  [[nodiscard]] std::string text(unsigned column) const;      ///< empty for NULL
 
  private:
   std::unique_ptr<Impl> impl_;
