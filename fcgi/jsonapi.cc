@@ -48,7 +48,24 @@ void write_attribute(JsonWriter& json, CallField field, const CallRow& row) {
   }
 }
 
-void write_resource(JsonWriter& json, const CallRequest& request, const CallRow& row) {
+/// The value of `relationships`, which all records of a webhook share; empty where it was not asked for.
+std::string make_relationships(const CallRequest& request) {
+  std::string relationships;
+  if (!request.params.shape.relationships) return relationships;
+  JsonWriter json{relationships};
+  json.begin_object();
+  json.name("webhook");
+  json.begin_object();
+  json.name("data");
+  json.begin_object();
+  write_identity(json, kWebhookType, request.webhook.id);
+  json.end_object();
+  json.end_object();
+  json.end_object();
+  return relationships;
+}
+
+void write_resource(JsonWriter& json, const CallRequest& request, std::string_view relationships, const CallRow& row) {
   const FieldSet fields = request.params.query.fields;
   json.begin_object();
   write_identity(json, kCallType, row.id);
@@ -60,17 +77,9 @@ void write_resource(JsonWriter& json, const CallRequest& request, const CallRow&
     }
     json.end_object();
   }
-  if (request.params.shape.relationships) {
+  if (!relationships.empty()) {
     json.name("relationships");
-    json.begin_object();
-    json.name("webhook");
-    json.begin_object();
-    json.name("data");
-    json.begin_object();
-    write_identity(json, kWebhookType, request.webhook.id);
-    json.end_object();
-    json.end_object();
-    json.end_object();
+    json.raw(relationships);
   }
   json.end_object();
 }
@@ -104,12 +113,13 @@ void write_link(JsonWriter& json, std::string_view name, const std::string& link
 
 std::uint64_t write_call_list(JsonWriter& json, const Response& response, const CallRequest& request, CallRows& rows,
                               std::optional<std::uint64_t> count) {
+  const std::string relationships = make_relationships(request);
   std::uint64_t written = 0;
   begin_document(json);
   json.name("data");
   json.begin_array();
   for (const CallRow* row = rows.next(); row != nullptr; row = rows.next()) {
-    write_resource(json, request, *row);
+    write_resource(json, request, relationships, *row);
     ++written;
     if (!response.wants_more()) return written;
   }
@@ -137,7 +147,7 @@ std::uint64_t write_call_list(JsonWriter& json, const Response& response, const 
 void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row) {
   begin_document(json);
   json.name("data");
-  write_resource(json, request, row);
+  write_resource(json, request, make_relationships(request), row);
   write_included(json, request, true);
   json.name("links");
   json.begin_object();

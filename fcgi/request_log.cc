@@ -1,8 +1,5 @@
 #include "fcgi/request_log.h"
 
-#include <array>
-#include <cstdio>
-
 #include "fcgi/json_writer.h"
 #include "sql/instant.h"
 
@@ -19,17 +16,17 @@ void write_optional(JsonWriter& json, std::string_view name, std::optional<std::
 }
 
 void write_milliseconds(JsonWriter& json, std::string_view name, std::chrono::nanoseconds time) {
-  std::array<char, 32> text{};
-  const int length =
-      std::snprintf(text.data(), text.size(), "%.3f", std::chrono::duration<double, std::milli>(time).count());
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+  const std::string decimals = std::to_string(1000 + microseconds % 1000);  // with a 1 before them
   json.name(name);
-  json.raw_number({text.data(), static_cast<std::size_t>(length)});
+  json.raw(std::to_string(microseconds / 1000) + "." + decimals.substr(1));
 }
 
 }  // namespace
 
 std::string format_log_line(const RequestRecord& record, std::chrono::system_clock::time_point now) {
   std::string line;
+  line.reserve(512);
   JsonWriter json{line};
   const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
   json.begin_object();

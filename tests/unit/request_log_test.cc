@@ -30,8 +30,8 @@ BOOST_AUTO_TEST_CASE(all_keys) {
                              .error = "Lost connection"};
   BOOST_TEST(format_log_line(record, kNow) ==
              R"({"time":"2026-11-01T10:00:00.123Z","event":"request","request_id":"7f3a","method":"GET","account":42,)"
-             R"("webhook":7,"route":"list","status":200,"rows":25,"bytes":10240,"database_ms":1.235,)"
-             R"("total_ms":12345.679,"outcome":"complete","retried":1,"error":"Lost connection"})"
+             R"("webhook":7,"route":"list","status":200,"rows":25,"bytes":10240,"database_ms":1.234,)"
+             R"("total_ms":12345.678,"outcome":"complete","retried":1,"error":"Lost connection"})"
              "\n");
 }
 
