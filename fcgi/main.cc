@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -53,12 +54,22 @@ int check_config(const Config& config) {
   return EXIT_SUCCESS;
 }
 
+/// What is freed is kept for the next request, as far as that stays small: by default glibc returns the end of the heap
+/// to the system, and asks for it again, several times a request.
+void set_memory_limits() {
+#ifdef __GLIBC__
+  mallopt(M_TRIM_THRESHOLD, 4 << 20);
+  mallopt(M_MMAP_THRESHOLD, 2 << 20);
+#endif
+}
+
 int serve(const Config& config) {
   if (!has_requests()) {
     std::cerr << "webhook-calls: no FastCGI socket on descriptor 0 and no CGI request in the environment. Start it by "
                  "spawn-fcgi, or see webhook-calls --help.\n";
     return kExitUsage;
   }
+  set_memory_limits();
   MysqlSession session{config.database};
   Service service{config.access, session};
   return serve_requests(
