@@ -104,6 +104,8 @@ install_packages() {
     $apt update
     $apt install --no-install-recommends "$@" </dev/null >/dev/null
     # Nor shall it come up with the next start of the machine: it was installed for its program.
-    [[ " $* " != *' nginx '* ]] || update-rc.d nginx disable
+    for service in nginx php8.2-fpm; do
+      [[ " $* " != *" $service "* ]] || update-rc.d "$service" disable
+    done
 AS_ROOT
 }
