@@ -394,6 +394,8 @@ static enum Fetched fetch_row(MYSQL_STMT *statement) {
   return changed && !bind_columns(statement) ? FAILED : ROW;
 }
 
+// The rows are read as they arrive: mysql_stmt_store_result() made a page of 1000 cost half as much again, and no page
+// cheaper.
 static MYSQL_STMT *execute(void) {
   if (!connection && !connect_database()) return NULL;
   MYSQL_STMT *statement = prepare();
