@@ -15,7 +15,7 @@ from commands import PROJECT, ScriptTest, environment, option_file, path_that_no
 from service import LIST, MYSQLD, numbers, wait_until
 
 SCRIPTS = ("run", "test", "test-mysql", "test-galera", "format", "migrate", "token", "notify", "expire-calls", "seal-calls",
-           "log-status", "load-demo", "bench-scale")
+           "log-status", "load-demo", "bench", "bench-scale")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
 DENIED = {1044, 1045, 1142, 1143, 1227, 1370}  # of a database, everything, table, column, what an administrator does, procedure
@@ -400,6 +400,13 @@ class LoadDemoTest(ScriptTest):
                           ["1", "--failures-per-million", "-1"], ["1; DROP TABLE webhooks"]):
             self.fails(2, "", "load-demo", *arguments)
         self.assertEqual((), service.sql("SELECT id FROM webhook_calls"))
+
+
+class BenchTest(ScriptTest):
+    def test_wrong_usage(self):
+        for arguments in (["everything"], ["compare", "slow,memory"], ["--workers", "0"], ["--workers", "100"], ["--workers"],
+                          ["--seconds", "1.5"], ["--seconds", ""], ["--state", ""], ["--large=1"]):
+            self.fails(2, "scripts/bench", "bench", *arguments)
 
 
 class BenchScaleTest(ScriptTest):
