@@ -45,19 +45,20 @@ class FastCgiOutput : public ResponseOutput {
  public:
   explicit FastCgiOutput(const FCGX_Request& request) : request_(request) {}
 
-  bool write(std::string_view bytes, bool last) override {
+  bool write(std::string_view head, std::string_view body, bool last) override {
     constexpr std::size_t kRecordBytes = 65528;  // the largest length of a record that is a multiple of 8
     constexpr std::array<char, sizeof(FCGI_EndRequestBody)> kComplete{};  // FCGI_REQUEST_COMPLETE, exit code 0
     std::vector<RecordHeader> headers;
-    headers.reserve(bytes.size() / kRecordBytes + 3);  // the parts point to them
+    headers.reserve(body.size() / kRecordBytes + 4);  // the parts point to them
     std::vector<iovec> parts;
     const auto add = [&](int type, std::string_view content) {
       headers.push_back(header_of(type, content.size()));
       parts.push_back(part_of({headers.back().data(), headers.back().size()}));
       if (!content.empty()) parts.push_back(part_of(content));
     };
-    for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kRecordBytes))) {
-      add(FCGI_STDOUT, bytes.substr(0, kRecordBytes));
+    if (!head.empty()) add(FCGI_STDOUT, head);
+    for (; !body.empty(); body.remove_prefix(std::min(body.size(), kRecordBytes))) {
+      add(FCGI_STDOUT, body.substr(0, kRecordBytes));
     }
     if (last) {
       add(FCGI_STDOUT, {});  // the stream's end
@@ -80,7 +81,9 @@ class FastCgiOutput : public ResponseOutput {
 
 class CgiOutput : public ResponseOutput {
  public:
-  bool write(std::string_view bytes, bool) override { return write_all(STDOUT_FILENO, {part_of(bytes)}); }
+  bool write(std::string_view head, std::string_view body, bool) override {
+    return write_all(STDOUT_FILENO, {part_of(head), part_of(body)});
+  }
 };
 
 /// A parameter's value in `NAME=value` pairs. A header field that the client sent twice stands there twice.

@@ -44,11 +44,9 @@ void Response::send(bool last) {
   const std::string head = started_ ? "" : make_head(last && status_ != 304);
   started_ = true;
   if (head_) body_.clear();
-  const std::size_t body_bytes = body_.size();
-  body_.insert(0, head);
-  if (!client_gone_ && (last || !body_.empty())) {
-    client_gone_ = !output_->write(body_, last);
-    if (!client_gone_) bytes_ += body_bytes;
+  if (!client_gone_ && (last || !head.empty() || !body_.empty())) {
+    client_gone_ = !output_->write(head, body_, last);
+    if (!client_gone_) bytes_ += body_.size();
   }
   body_.clear();
 }

@@ -7,7 +7,8 @@
 
 namespace webhook_calls {
 
-/// Where a response's bytes go, in the form that CGI defines (RFC 3875, 6): header fields, an empty line, the body.
+/// Where a response's bytes go, in the form that CGI defines (RFC 3875, 6): header fields and an empty line, which are
+/// the head, then the body.
 class ResponseOutput {
  public:
   ResponseOutput() = default;
@@ -15,17 +16,16 @@ class ResponseOutput {
   ResponseOutput& operator=(const ResponseOutput&) = delete;
   virtual ~ResponseOutput() = default;
 
-  /// `last`: the response ends with these bytes; without such a write it is cut short. False where nobody takes them
-  /// any more. Waits while the receiver is busy.
-  virtual bool write(std::string_view bytes, bool last) = 0;
+  /// Writes both. `head`: empty in all writes but the first. `last`: the response ends here; without such a write it is
+  /// cut short. False where nobody takes the bytes any more. Waits while the receiver is busy.
+  virtual bool write(std::string_view head, std::string_view body, bool last) = 0;
 };
 
 /// A response in the making. A body that fits in kHeldBytes is sent with its length when it is finished, and can be
-/// replaced until then; a larger one is sent as it grows.
+/// replaced until then; a larger one is sent as it grows, in pieces of that size.
 class Response {
  public:
-  static constexpr std::size_t kHeldBytes = 64U << 10U;
-  static constexpr std::size_t kWriteBytes = 640U << 10U;
+  static constexpr std::size_t kHeldBytes = 640U << 10U;
 
   /// `output` must outlive the response. `head`: the request is a HEAD, so that no body is sent.
   Response(ResponseOutput& output, bool head) : output_(&output), head_(head) {}
@@ -39,7 +39,9 @@ class Response {
   [[nodiscard]] std::string& body() { return body_; }
   /// Sends on, where the body has grown large. To be called often enough that memory stays small.
   void flow() {
-    if (body_.size() > (started_ ? kWriteBytes : kHeldBytes)) send(false);
+    if (body_.size() > kHeldBytes) send(false);
+    // At once what may be needed: a string that grows by itself would take twice as much.
+    if (body_.size() > kSmallBytes && body_.capacity() < kHeldBytes) body_.reserve(kHeldBytes + kSmallBytes);
   }
   /// Sends all that is left.
   void finish() { send(true); }
@@ -51,6 +53,8 @@ class Response {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  ///< of the body, as far as it was sent
 
  private:
+  static constexpr std::size_t kSmallBytes = 64U << 10U;
+
   void send(bool last);
   [[nodiscard]] std::string make_head(bool with_length) const;
 

@@ -17,12 +17,12 @@ class Recording : public ResponseOutput {
   static constexpr std::size_t kNever = ~std::size_t{0};
   explicit Recording(std::size_t failing_write = kNever) : failing_write_(failing_write) {}
 
-  bool write(std::string_view bytes, bool last) override {
+  bool write(std::string_view head, std::string_view body, bool last) override {
     if (ended) throw std::logic_error("a write behind the last one");
     ended = last;
-    sizes.push_back(bytes.size());
+    sizes.push_back(head.size() + body.size());
     if (sizes.size() > failing_write_) return false;
-    text += bytes;
+    text.append(head).append(body);
     return true;
   }
 
