@@ -99,6 +99,64 @@ class AccessTest(unittest.TestCase):
         self.assertEqual(200, statuses[0])
 
 
+class CacheTest(unittest.TestCase):
+    """What a worker remembers of readers and webhooks."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pool = service.pool("remembering")  # one worker
+
+    def statements_of(self, target, headers=TOKEN):
+        def executed():
+            return int(service.sql("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")[0][1])
+        before = executed()
+        self.assertEqual(200, self.pool.send("GET", target, headers).status)
+        return executed() - before
+
+    def test_known_reader_costs_one_statement(self):
+        service.add_token("new-reader", 1)
+        new_reader = [("Authorization", "Bearer new-reader")]
+        self.assertEqual(2, self.statements_of(LIST % 1, new_reader))
+        for target in (LIST % 1, LIST % 1 + "?sort=-created_at", SHOW % (1, 2)):
+            self.assertEqual(1, self.statements_of(target, new_reader), target)
+        self.assertEqual(404, status_of(self.pool, 2, new_reader))
+
+    def test_refusals_are_not_remembered(self):
+        headers = [("Authorization", "Bearer issued-later")]
+        self.assertEqual(401, status_of(self.pool, 1, headers))
+        service.add_token("issued-later", 1)
+        self.assertEqual(200, status_of(self.pool, 1, headers))
+        self.assertEqual(404, status_of(self.pool, 5, headers))
+        service.add_webhooks((5, 1, "five", "https://example.com/5"))
+        self.assertEqual(200, status_of(self.pool, 5, headers))
+
+    def test_forgotten_with_the_connection(self):
+        """Another server may answer next, or the same one after it was restored."""
+        service.add_token("lost", 1)
+        headers = [("Authorization", "Bearer lost")]
+        self.assertEqual(200, status_of(self.pool, 1, headers))
+        service.remove_token("lost")
+        service.kill_reader_connections()
+        self.assertEqual(401, status_of(self.pool, 1, headers))
+
+
+class SlowReadersTest(unittest.TestCase):
+    def test_they_hold_no_worker(self):
+        """One worker answers them all, and others, before any of them has read a byte."""
+        service.add_webhooks((6, 1, "long", "https://example.com/6"))
+        service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                    f"SELECT 60000 + seq, 6, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 4000) FROM {numbers(1000)}")
+        pool = service.pool("slow-readers")
+        readers = [pool.open("GET", LIST % 6, TOKEN) for _ in range(20)]
+        wait_until(lambda: [(line["rows"], line["outcome"]) for line in pool.log_lines()] == [(1000, "complete")] * 20,
+                   "end of the answers")
+        self.assertEqual(200, status_of(pool, 1, TOKEN))
+        for reader in readers:
+            answer = reader.finish()
+            check_answer(answer)
+            self.assertEqual(1000, len(answer.ids()))
+
+
 class ConsistencyTest(unittest.TestCase):
     def test_list_and_count_are_of_one_moment(self):
         """While a sender inserts as fast as it can."""

@@ -137,7 +137,7 @@ def compare_case(case, pools, workers, seconds):
         if len(body) > 100_000:
             found.writes = writes_per_mb(pool, case.targets[0])
         say(f"{pool.name:8} | {found.text()}")
-    for other in ("climit", "php") if len(pools) > 1 else ():
+    for other in ("climit", "cstore", "php") if len(pools) > 1 else ():
         mine, its = figures["ours"], figures[other]
         say(f"ours/{other}: req/s", *(f"{mine.rate(count) / its.rate(count):.2f} ({count})" for count in CONNECTIONS if its.rate(count)),
             f" worker CPU {mine.cpu_us('workers') / its.cpu_us('workers'):.2f}")

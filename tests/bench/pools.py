@@ -70,6 +70,7 @@ def make_pools(service, yardsticks):
         parameter = "fastcgi_param GATEWAY_INTERFACE"
         script = [(parameter, f"fastcgi_param SCRIPT_FILENAME \"{SOURCES}/page.php\";\n{parameter}")]
         pools += [Pool(service, "climit", by_multiwatch(yardsticks / "climit"), **database),
+                  Pool(service, "cstore", by_multiwatch(yardsticks / "climit"), YARDSTICK_STORE="1", **database),
                   Pool(service, "php", by_php_fpm(service, database), script, **database),
                   Pool(service, "constant", by_multiwatch(yardsticks / "constant"))]
     # Those with the configuration before would count and take connections, too.
