@@ -2,13 +2,13 @@
 
 #include <fastcgi.h>
 #include <fcgiapp.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -129,12 +129,13 @@ class FastCgiRequest {
   /// Closes the connection even where the web server would keep it: a worker that waited for its next request would be
   /// lost to all others.
   void close() {
-    const bool all_is_read = FCGX_GetChar(request_.in) == EOF;
-    if (all_is_read) {  // else libfcgi has to, which waits until the web server has closed, too
+    char next = 0;
+    const bool unread = ::recv(request_.ipcFd, &next, sizeof next, MSG_PEEK | MSG_DONTWAIT) > 0;
+    if (!unread) {  // else libfcgi has to, which reads on until the web server has closed, too
       ::close(request_.ipcFd);
       request_.ipcFd = -1;
     }
-    FCGX_Free(&request_, all_is_read ? 0 : 1);
+    FCGX_Free(&request_, unread ? 1 : 0);
   }
 
   FCGX_Request request_{};

@@ -55,8 +55,8 @@ int check_config(const Config& config) {
   return EXIT_SUCCESS;
 }
 
-/// Settings of the process that make a request cheaper (measured: tests/bench/RESULTS.md). None is needed: where the
-/// system knows one not, or refuses it, things are as they would be without.
+/// Settings of the process that make a request cheaper (measured: tests/bench/RESULTS.md). None is needed: a system
+/// that does not know one, or refuses it, goes without.
 void tune_process() {
   // Freed memory is kept for the next request, as far as that stays small: by default glibc returns the end of the heap
   // to the system, and asks for it again, several times a request.
@@ -65,10 +65,10 @@ void tune_process() {
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
 #endif
   // A large result arrives 16 KiB at a time. The worker shall not take the processor from the database's thread for
-  // each of them.
+  // each of them. A policy that somebody has chosen stays.
 #ifdef SCHED_BATCH
   const sched_param same{};
-  (void)sched_setscheduler(0, SCHED_BATCH, &same);
+  if (sched_getscheduler(0) == SCHED_OTHER) (void)sched_setscheduler(0, SCHED_BATCH, &same);
 #endif
 }
 

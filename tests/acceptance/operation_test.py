@@ -121,6 +121,12 @@ class CacheTest(unittest.TestCase):
             self.assertEqual(1, self.statements_of(target, new_reader), target)
         self.assertEqual(404, status_of(self.pool, 2, new_reader))
 
+    def test_webhook_given_away(self):
+        service.add_webhooks((7, 1, "seven", "https://example.com/7"))
+        self.assertEqual(200, status_of(self.pool, 7, TOKEN))
+        service.sql("UPDATE webhooks SET account_id = 2 WHERE id = 7")
+        wait_until(lambda: status_of(self.pool, 7, TOKEN) == 404, "refusal of a webhook that was given away", 5)
+
     def test_refusals_are_not_remembered(self):
         headers = [("Authorization", "Bearer issued-later")]
         self.assertEqual(401, status_of(self.pool, 1, headers))

@@ -26,7 +26,7 @@ void check(std::string_view bytes) {
   for (std::string_view rest = bytes; !rest.empty();) {
     std::string slice;
     const std::size_t taken = append_json_text(slice, rest);
-    require(taken >= 1 && taken <= rest.size() && taken <= (64U << 10U) + 3, "a slice of the text");
+    require(taken >= 1 && taken <= rest.size() && taken <= (64U << 10U) + 31 + 3, "a slice of the text");
     require(is_utf8(slice), "slices are whole characters");
     json += slice;
     rest.remove_prefix(taken);

@@ -119,6 +119,19 @@ BOOST_AUTO_TEST_CASE(replacements) {
   }
 }
 
+// Texts are looked at 32 bytes at a time, by words of 8.
+BOOST_AUTO_TEST_CASE(at_every_place_of_a_long_text) {
+  for (std::size_t place = 0; place < 100; ++place) {
+    for (const std::string_view piece : {std::string_view{"\0", 1}, std::string_view{"\x1F"}, std::string_view{"\""},
+                                         std::string_view{"\\"}, std::string_view{"\x7F"}, std::string_view{"\xC3\xBC"},
+                                         std::string_view{"\xF0\x9F\x98\x80"}, std::string_view{"\xE2\x82"}}) {
+      check(std::string(place, 'x').append(piece) + std::string(100 - place, ' '));
+    }
+  }
+  check(std::string(5000, '\x01'));  // what takes most room
+  check(std::string(5000, '\xFF'));
+}
+
 BOOST_AUTO_TEST_CASE(every_byte_and_every_pair) {
   for (unsigned byte = 0; byte < 0x100; ++byte) check(std::string(1, static_cast<char>(byte)) + "x");
   std::string all;
