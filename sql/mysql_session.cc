@@ -21,6 +21,7 @@ using Kind = DatabaseError::Kind;
 /// ends and not the connection, which would leave the statement running.
 constexpr double kServerShare = 0.95;
 constexpr std::size_t kMaxPrepared = 128;
+constexpr std::size_t kMaxHeldBytes = 2U << 20U;  ///< of texts in results that nobody uses any more
 
 Kind kind_of(int code, Clock::duration waited, std::chrono::seconds limit) {
   switch (code) {
@@ -50,9 +51,18 @@ std::string text_of(const sql::SQLException& error) {
 
 class MysqlResult::Impl {
  public:
-  explicit Impl(std::unique_ptr<sql::ResultSet> rows) : rows_(std::move(rows)), left_(rows_->rowsCount()) {}
+  Impl(std::unique_ptr<sql::ResultSet> rows, std::shared_ptr<std::size_t> bytes)
+      : rows_(std::move(rows)), left_(rows_->rowsCount()), bytes_(std::move(bytes)) {
+    *bytes_ = 0;
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    if (left_ > 0) *bytes_ += kMaxHeldBytes;  // nobody knows what else there was
+  }
   std::unique_ptr<sql::ResultSet> rows_;
   std::size_t left_;
+  std::shared_ptr<std::size_t> bytes_;  ///< how many text() has given: a measure of what the driver holds
 };
 
 MysqlResult::MysqlResult(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -73,6 +83,7 @@ bool MysqlResult::is_null(unsigned column) const { return impl_->rows_->isNull(c
 std::uint64_t MysqlResult::number(unsigned column) const { return impl_->rows_->getUInt64(column); }
 std::string MysqlResult::text(unsigned column) const {
   sql::SQLString text = impl_->rows_->getString(column);
+  *impl_->bytes_ += text.length();
   return std::move(*text.operator->());  // getString() has copied it once; its type cannot be moved from itself
 }
 
@@ -100,8 +111,9 @@ class MysqlSession::Impl {
     }
   }
 
-  std::unique_ptr<sql::ResultSet> execute(const Statement& statement) {
-    sql::PreparedStatement& prepared = prepare(statement.text());
+  std::unique_ptr<MysqlResult::Impl> execute(const Statement& statement) {
+    Prepared& chosen = prepare(statement.text());
+    sql::PreparedStatement& prepared = *chosen.statement;
     unsigned position = 0;
     for (const BindValue& value : statement.binds()) {
       ++position;
@@ -111,7 +123,8 @@ class MysqlSession::Impl {
         prepared.setString(position, std::get<std::string>(value));
       }
     }
-    return std::unique_ptr<sql::ResultSet>{prepared.executeQuery()};
+    std::unique_ptr<sql::ResultSet> rows{prepared.executeQuery()};
+    return std::make_unique<MysqlResult::Impl>(std::move(rows), chosen.result_bytes);
   }
 
   void execute_plain(Sql sql) {
@@ -146,20 +159,33 @@ class MysqlSession::Impl {
   struct Prepared {
     std::string text;
     std::unique_ptr<sql::PreparedStatement> statement;
+    std::shared_ptr<std::size_t> result_bytes;
     std::uint64_t last_used = 0;
   };
 
-  sql::PreparedStatement& prepare(const std::string& text) {
+  /// A statement keeps all that the driver holds of its last result, until it is executed again.
+  void drop_large_results() {
+    const auto bytes = [](const Prepared& prepared) {
+      return prepared.result_bytes.use_count() == 1 ? *prepared.result_bytes : 0;  // else the result is in use
+    };
+    std::size_t held = 0;
+    for (const Prepared& prepared : prepared_) held += bytes(prepared);
+    if (held <= kMaxHeldBytes) return;
+    std::erase_if(prepared_, [&](const Prepared& prepared) { return bytes(prepared) > kMaxHeldBytes / kMaxPrepared; });
+  }
+
+  Prepared& prepare(const std::string& text) {
+    drop_large_results();
     auto found = std::ranges::find(prepared_, text, &Prepared::text);
     if (found == prepared_.end()) {
       if (prepared_.size() == kMaxPrepared)
         prepared_.erase(std::ranges::min_element(prepared_, {}, &Prepared::last_used));
       std::unique_ptr<sql::PreparedStatement> statement{connection_->prepareStatement(text)};
-      prepared_.push_back({text, std::move(statement)});
+      prepared_.push_back({text, std::move(statement), std::make_shared<std::size_t>(0)});
       found = prepared_.end() - 1;
     }
     found->last_used = ++uses_;
-    return *found->statement;
+    return *found;
   }
 
   void connect() {
@@ -232,7 +258,7 @@ MysqlSession::MysqlSession(DatabaseSettings settings) : impl_(std::make_unique<I
 MysqlSession::~MysqlSession() { disconnect(); }
 
 MysqlResult MysqlSession::execute(const Statement& statement) {
-  return impl_->run([&] { return MysqlResult{std::make_unique<MysqlResult::Impl>(impl_->execute(statement))}; });
+  return impl_->run([&] { return MysqlResult{impl_->execute(statement)}; });
 }
 
 void MysqlSession::begin_snapshot() {
