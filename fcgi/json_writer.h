@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "fcgi/json_text.h"
 #include "fcgi/response.h"
+#include "fcgi/utf8.h"
 
 namespace webhook_calls {
 
@@ -50,12 +52,30 @@ class JsonWriter : private rapidjson::Writer<JsonSink> {
   void null() { Null(); }
 
   void text(std::string_view text) {
-    Prefix(rapidjson::kStringType);
+    begin_text();
+    flow_text(text);
     sink_.Put('"');
-    while (!text.empty()) {
-      text.remove_prefix(append_json_text(sink_.out(), text));
-      if (response_ != nullptr) response_->flow();
+  }
+
+  /// A text that begins with `piece`: `text_from(n)` gives as a string what follows its first n bytes, or the beginning
+  /// of that; an empty one where nothing does. No more of it is pulled than somebody wants.
+  template <typename Function>
+  void text(std::string_view piece, Function text_from) {
+    begin_text();
+    std::string held;  // what `piece` shows, from the second one on
+    std::uint64_t offset = piece.size();
+    while (!piece.empty()) {
+      const std::size_t whole = piece.size() - open_end(piece);
+      flow_text(piece.substr(0, whole));
+      piece.remove_prefix(whole);
+      std::string next = response_ == nullptr || response_->wants_more() ? text_from(offset) : std::string{};
+      if (next.empty()) break;
+      offset += next.size();
+      next.insert(0, piece);
+      held = std::move(next);
+      piece = held;
     }
+    flow_text(piece);
     sink_.Put('"');
   }
 
@@ -69,6 +89,18 @@ class JsonWriter : private rapidjson::Writer<JsonSink> {
   }
 
  private:
+  void begin_text() {
+    Prefix(rapidjson::kStringType);
+    sink_.Put('"');
+  }
+
+  void flow_text(std::string_view text) {
+    while (!text.empty()) {
+      text.remove_prefix(append_json_text(sink_.out(), text));
+      if (response_ != nullptr) response_->flow();
+    }
+  }
+
   JsonSink sink_;
   Response* response_ = nullptr;
 };

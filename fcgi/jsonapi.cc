@@ -21,16 +21,12 @@ void write_identity(JsonWriter& json, std::string_view type, std::uint64_t id) {
   json.member("id", std::to_string(id));
 }
 
-void write_optional(JsonWriter& json, std::string_view name, const std::optional<std::string>& text) {
-  json.name(name);
-  if (text) {
-    json.text(*text);
-  } else {
-    json.null();
-  }
+void write_recorded(JsonWriter& json, CallField field, const std::optional<std::string>& text, CallRows& rows) {
+  if (!text) return json.null();
+  json.text(*text, [&](std::uint64_t offset) { return rows.text_from(field, offset); });
 }
 
-void write_attribute(JsonWriter& json, CallField field, const CallRow& row) {
+void write_attribute(JsonWriter& json, CallField field, const CallRow& row, CallRows& rows) {
   const std::string_view name = row_of(field).name;
   switch (field) {
     case CallField::id:
@@ -40,9 +36,11 @@ void write_attribute(JsonWriter& json, CallField field, const CallRow& row) {
       json.name(name);
       return row.http_code ? json.number(*row.http_code) : json.null();
     case CallField::headers:
-      return write_optional(json, name, row.headers);
+      json.name(name);
+      return write_recorded(json, field, row.headers, rows);
     case CallField::body:
-      return write_optional(json, name, row.body);
+      json.name(name);
+      return write_recorded(json, field, row.body, rows);
     case CallField::created_at:
       return json.member(name, row.created_at);
   }
@@ -65,7 +63,8 @@ std::string make_relationships(const CallRequest& request) {
   return relationships;
 }
 
-void write_resource(JsonWriter& json, const CallRequest& request, std::string_view relationships, const CallRow& row) {
+void write_resource(JsonWriter& json, const CallRequest& request, std::string_view relationships, const CallRow& row,
+                    CallRows& rows) {
   const FieldSet fields = request.params.query.fields;
   json.begin_object();
   write_identity(json, kCallType, row.id);
@@ -73,7 +72,7 @@ void write_resource(JsonWriter& json, const CallRequest& request, std::string_vi
     json.name("attributes");
     json.begin_object();
     for (const CallFieldRow& field : kCallFields) {
-      if (fields.has(field.field)) write_attribute(json, field.field, row);
+      if (fields.has(field.field)) write_attribute(json, field.field, row, rows);
     }
     json.end_object();
   }
@@ -119,7 +118,7 @@ std::uint64_t write_call_list(JsonWriter& json, const Response& response, const 
   json.name("data");
   json.begin_array();
   for (const CallRow* row = rows.next(); row != nullptr; row = rows.next()) {
-    write_resource(json, request, relationships, *row);
+    write_resource(json, request, relationships, *row, rows);
     ++written;
     if (!response.wants_more()) return written;
   }
@@ -144,10 +143,10 @@ std::uint64_t write_call_list(JsonWriter& json, const Response& response, const 
   return written;
 }
 
-void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row) {
+void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row, CallRows& rows) {
   begin_document(json);
   json.name("data");
-  write_resource(json, request, make_relationships(request), row);
+  write_resource(json, request, make_relationships(request), row, rows);
   write_included(json, request, true);
   json.name("links");
   json.begin_object();

@@ -27,7 +27,8 @@ struct CallRequest {
 std::uint64_t write_call_list(JsonWriter& json, const Response& response, const CallRequest& request, CallRows& rows,
                               std::optional<std::uint64_t> count);
 
-void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row);
+/// `row`: what `rows` gave last.
+void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row, CallRows& rows);
 
 /// `request_id` becomes the errors' id, with .2, .3 … from the second on.
 void write_errors(JsonWriter& json, const ApiError& error, std::string_view request_id);

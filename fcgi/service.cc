@@ -161,7 +161,7 @@ void Service::respond_with_call(const CallRequest& request, std::string_view if_
     return;
   }
   JsonWriter json{response};
-  write_call(json, request, *row);
+  write_call(json, request, *row, *rows);
 }
 
 Reader Service::reader_of(const Request& request) const {

@@ -1,5 +1,6 @@
 #include "fcgi/utf8.h"
 
+#include <algorithm>
 #include <array>
 
 namespace webhook_calls {
@@ -47,6 +48,18 @@ Utf8Unit read_utf8(std::string_view text) {
     last = kContinuationLast;
   }
   return {lead.length, true};
+}
+
+std::size_t open_end(std::string_view text) {
+  constexpr std::size_t kLongestBeginning = 3;
+  for (std::size_t length = 1; length <= std::min(kLongestBeginning, text.size()); ++length) {
+    const std::string_view end = text.substr(text.size() - length);
+    const auto byte = static_cast<unsigned char>(end.front());
+    if (byte >= kContinuationFirst && byte <= kContinuationLast) continue;
+    const Utf8Unit unit = read_utf8(end);
+    return !unit.valid && unit.length == length ? length : 0;
+  }
+  return 0;
 }
 
 bool is_utf8(std::string_view text) {

@@ -15,6 +15,9 @@ struct Utf8Unit {
 /// standard's UTF-8 decoder would emit one U+FFFD for it (Unicode 15, 3.9, "maximal subpart").
 [[nodiscard]] Utf8Unit read_utf8(std::string_view text);
 
+/// How many bytes at the end of `text` what follows it may belong to: the beginning of a character.
+[[nodiscard]] std::size_t open_end(std::string_view text);
+
 [[nodiscard]] bool is_utf8(std::string_view text);
 
 }  // namespace webhook_calls

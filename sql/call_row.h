@@ -4,15 +4,18 @@
 #include <optional>
 #include <string>
 
+#include "sql/call_fields.h"
+
 namespace webhook_calls {
 
-/// One record, as far as it was asked for; a field that was not read has its initial value.
+/// One record, as far as it was asked for; a field that was not read has its initial value. Headers and body are the
+/// recorded bytes, of any kind, or their beginning: CallRows::text_from() has the rest.
 struct CallRow {
   std::uint64_t id = 0;
   std::optional<std::uint64_t> http_code{};  ///< empty: no HTTP response arrived
-  std::optional<std::string> headers{};      ///< the recorded bytes, of any kind
-  std::optional<std::string> body{};         ///< the recorded bytes, of any kind
-  std::string created_at{};                  ///< RFC 3339, UTC, three decimals
+  std::optional<std::string> headers{};
+  std::optional<std::string> body{};
+  std::string created_at{};  ///< RFC 3339, UTC, three decimals
 };
 
 /// The records of one answer, pulled one after the other.
@@ -26,6 +29,10 @@ class CallRows {
   /// The next record, valid until the next call; nullptr after the last one.
   /// Throws DatabaseError where the record cannot be read.
   virtual const CallRow* next() = 0;
+
+  /// Of the record that next() gave last: what its headers or body have behind their first `offset` bytes (which were
+  /// given before), as much of it as fits in memory; empty behind the last byte. Throws like next().
+  [[nodiscard]] virtual std::string text_from(CallField field, std::uint64_t offset) = 0;
 
   /// Whether a record follows the page; known once next() has returned nullptr.
   [[nodiscard]] virtual bool more() const = 0;

@@ -171,10 +171,19 @@ Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet 
   return statement.add(" AND c.id=").bind(call_id);
 }
 
-Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids) {
+Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids,
+                          std::uint64_t offset) {
   Statement statement{"SELECT c.id"};
-  if (fields.has(CallField::headers)) statement.add(",c.headers");
-  if (fields.has(CallField::body)) statement.add(",c.body");
+  for (const CallField field : {CallField::headers, CallField::body}) {
+    if (!fields.has(field)) continue;
+    statement.add(",SUBSTRING(")
+        .add(row_of(field).column)
+        .add(",")
+        .bind(offset + 1)
+        .add(",")
+        .bind(kPortionBytes)
+        .add(")");
+  }
   statement.add(" FROM webhook_calls c FORCE INDEX (PRIMARY) WHERE c.webhook_id=").bind(webhook_id);
   return statement.add(" AND c.id IN ").bind_list(call_ids);
 }

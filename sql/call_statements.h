@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -31,8 +32,9 @@ struct Anyone {
 };
 using Reader = std::variant<TokenHash, Account, Anyone>;
 
-/// Contents (headers and body) are read together with the rows of a page while they cannot exceed this many bytes. What
-/// is larger than its record's share follows in portions of kPortionBytes, or a record at a time where one is larger.
+/// Contents (headers and body) are read together with the rows of a page while they cannot exceed some kInlineBytes.
+/// What is larger than its record's share follows in portions of kPortionBytes, and a larger text in pieces of that
+/// size.
 inline constexpr std::uint64_t kInlineBytes = 4U << 20U;
 inline constexpr std::uint64_t kPortionBytes = 1U << 20U;
 
@@ -69,14 +71,19 @@ struct PagePlace {
 /// One record, in the columns of select_page() for a page of 1.
 [[nodiscard]] Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields);
 
-/// Columns: id, then headers and body as `fields` has them. `call_ids` must not be empty.
-[[nodiscard]] Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids);
+/// Columns: id, then headers and body as `fields` has them: of either what follows its first `offset` bytes,
+/// kPortionBytes at most. `call_ids` must not be empty.
+[[nodiscard]] Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids,
+                                        std::uint64_t offset = 0);
 
 /// How many records the filters of `query` select, on all pages, by reading their entries in an index. Columns: the
 /// number; kCutoffNow.
 [[nodiscard]] Statement count_calls(const CallQuery& query, const CallScope& scope);
 
-/// The size of contents above which a record of a page of `page_size` is read on its own.
-[[nodiscard]] constexpr std::uint64_t inline_bytes(std::uint64_t page_size) { return kInlineBytes / page_size; }
+/// The size of contents above which a record of a page of `page_size` is read on its own. No more than half a portion,
+/// because the driver holds some five copies of the row at hand beside all rows.
+[[nodiscard]] constexpr std::uint64_t inline_bytes(std::uint64_t page_size) {
+  return std::min(kInlineBytes / page_size, kPortionBytes / 2);
+}
 
 }  // namespace webhook_calls

@@ -1,6 +1,7 @@
 #include "sql/call_store.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,8 @@ CallRow read_row(const MysqlResult& result, const PageColumns& columns) {
 
 /// The records of a page, from a result of select_page(). Contents that were too large for it are read on when they are
 /// due, kPortionBytes of contents at a time, all in one snapshot. A record that was purged before the first of these is
-/// left out: it expired while the answer was made.
+/// left out: it expired while the answer was made. Of a text of kPortionBytes or more that is the first piece, and
+/// text_from() reads the others.
 class PageRows : public CallRows {
  public:
   /// `snapshot`: the page's, where it has one already.
@@ -81,6 +83,16 @@ class PageRows : public CallRows {
   const CallRow* next() override {
     while (next_ == portion_.size() && !at_end_) read_portion();
     return next_ == portion_.size() ? nullptr : &portion_[next_++];
+  }
+
+  std::string text_from(CallField field, std::uint64_t offset) override {
+    if (offset % kPortionBytes != 0) return {};  // the piece before was the last one
+    FieldSet only;
+    only.insert(field);
+    const BindValue id = portion_[next_ - 1].id;
+    MysqlResult contents = session_.execute(select_contents(webhook_id_, only, {&id, 1}, offset));
+    if (!contents.next()) throw std::logic_error("a record is gone from a snapshot");
+    return contents.text(2);
   }
 
   [[nodiscard]] bool more() const override { return more_; }

@@ -19,6 +19,8 @@ from service import (LIST, SANITIZED, SHOW, Exchange, Service, check_answer, num
 TOKEN = [("Authorization", "Bearer reader-1")]
 SMALL = LIST % 1
 BIG = LIST % 9  # a page of 1000 x 64 KiB
+MIB = 1 << 20
+HUGE = 16 * MIB
 CONNECT_LIMIT, STATEMENT_LIMIT, SLACK = 2, 5, 6 if SANITIZED else 2
 service = None
 
@@ -87,6 +89,14 @@ class TestCase(unittest.TestCase):
 
     def the_worker(self, server):
         return wait_until(server.worker_pids, "worker")[0]
+
+    def assert_memory_below(self, limit, pool, what):
+        if SANITIZED:
+            return
+        with open(f"/proc/{self.the_worker(pool)}/status", encoding="ascii") as status:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) / 1024
+        print(f"\npeak of the worker's memory, {what}: {peak:.1f} MiB (RSS)", flush=True)
+        self.assertLess(peak, limit, what)
 
 
 class DatabaseTest(TestCase):
@@ -369,11 +379,17 @@ class MidAnswerTest(TestCase):
         self.assertEqual([str(9000 + n) for n in range(1, 1001)], [resource["id"] for resource in resources])
         for resource in resources:
             self.assertEqual(chr(97 + (int(resource["id"]) - 9000) % 26) * 65536, resource["attributes"]["body"])
-        if not SANITIZED:
-            with open(f"/proc/{self.the_worker(pool)}/status", encoding="ascii") as status:
-                peak = int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) / 1024
-            print(f"\npeak of the worker's memory, page of 1000 x 64 KiB: {peak:.1f} MiB (RSS)", flush=True)
-            self.assertLess(peak, 40, "the page was not made in portions")
+        self.assert_memory_below(32, pool, "page of 1000 x 64 KiB")
+
+    def test_statements_do_not_keep_their_results(self):
+        """What the driver holds for each prepared statement must not add up."""
+        pool = service.pool("statements")
+        for sort in ("id", "-id", "created_at", "-created_at", "http_code", "-http_code", "body", "-body", "headers", "-headers"):
+            for filters in ("", "&filter[http_code]=200", "&filter[created_at__gte]=2000-01-01"):
+                answer = get(pool, BIG + f"?page[size]=64&sort={sort}{filters}")
+                self.assertEqual(64, len(answer.ids()))
+        self.assertEqual(200, pool.send("HEAD", BIG + "?page[size]=63", TOKEN).status)
+        self.assert_memory_below(32, pool, "30 statements of 64 x 64 KiB")
 
     def test_pages_of_bodies_of_all_sizes_in_any_order(self):
         """The portions in which a large page is made fit together."""
@@ -404,6 +420,74 @@ class MidAnswerTest(TestCase):
             self.assertEqual(body.decode("utf-8", "replace"), answer.json()["data"]["attributes"]["body"])
         finally:
             service.sql("DELETE FROM webhook_calls WHERE id = 8001")
+
+
+class HugeRecordTest(TestCase):
+    """A body of 16 MiB and headers of 3 MiB, which a worker reads a MiB at a time."""
+
+    @classmethod
+    def setUpClass(cls):
+        # Nothing of this repeats with a period that divides a MiB, and at each MiB there is something that cannot be cut.
+        period = bytes(range(256)) + "ü€😀".encode() + b"\xf0\x9f\x98"
+        body = bytearray(period * (HUGE // len(period) + 1))[:HUGE]
+        for number in range(1, 16):
+            border, cut = number * MIB, 1 + number // 5
+            text = ("ü€😀".encode(), "😀".encode() * 3, b"\xf0\x9f\x98\xf0\x9f\x98\x80\x80", b"\xed\xa0\x80\xe2\x82\xac", b"\xe2\x82\xe2\x82")[number % 5]
+            body[border - cut : border - cut + len(text)] = text
+        cls.body, cls.headers = bytes(body), b"X-Letters: " + "€".encode() * MIB
+        service.add_webhooks((13, 1, "huge records", "https://example.com/13"))
+
+    def setUp(self):
+        service.add_calls((50001, 13, 200, b"a: 1", b"before", "2999-01-01 00:00:00.000"),
+                          (50002, 13, 200, self.headers, self.body[: 4 * MIB], "2999-01-01 00:00:00.000"),
+                          (50003, 13, 200, b"a: 1", b"behind", "2999-01-01 00:00:00.000"))
+        for begin in range(4 * MIB, HUGE, 4 * MIB):
+            service.sql("UPDATE webhook_calls SET body = CONCAT(body, %s) WHERE id = 50002", [self.body[begin : begin + 4 * MIB]])
+        self.addCleanup(service.sql, "DELETE FROM webhook_calls WHERE webhook_id = 13")
+
+    def assert_whole(self, attributes):
+        self.assertTrue(self.body.decode("utf-8", "replace") == attributes["body"], "another body")
+        self.assertTrue(self.headers.decode("utf-8", "replace") == attributes["headers"], "other headers")
+
+    def test_answers_are_right_and_the_memory_stays_small(self):
+        pool = service.pool("huge")
+        answer = get(pool, SHOW % (13, 50002))
+        check_answer(answer)
+        self.assert_whole(answer.json()["data"]["attributes"])
+        answer = get(pool, LIST % 13)
+        check_answer(answer)
+        self.assertEqual([50001, 50002, 50003], answer.ids())
+        self.assert_whole(answer.json()["data"][1]["attributes"])
+        self.assertEqual("behind", answer.json()["data"][2]["attributes"]["body"])
+        self.assert_memory_below(32, pool, "body of 16 MiB")
+
+    def test_nobody_wants_it(self):
+        pool = service.pool("huge-head")
+        answer = pool.send("HEAD", SHOW % (13, 50002), TOKEN)
+        self.assertEqual(200, answer.status)
+        tag = [("If-None-Match", answer.header("ETag"))]
+        self.assertEqual(304, pool.send("GET", SHOW % (13, 50002), TOKEN + tag).status)
+        self.assert_memory_below(32, pool, "HEAD")
+
+    def test_purged_while_it_is_read(self):
+        exchange = self.begin()
+        service.sql("DELETE FROM webhook_calls WHERE id = 50002")
+        answer = exchange.finish()
+        check_answer(answer)
+        self.assert_whole(answer.json()["data"]["attributes"])
+        self.assertEqual(404, get(service, SHOW % (13, 50002)).status)
+
+    def test_database_connection_killed_while_it_is_read(self):
+        exchange = self.begin()
+        service.kill_reader_connections()
+        self.assert_cut_short(exchange.finish())
+
+    def begin(self):
+        """The worker waits for the reader: without its file nginx takes in no more than its buffers."""
+        pool = service.pool(self.id().rpartition(".")[2][:20], changes=[("64 32k;", "64 32k;\n  fastcgi_max_temp_file_size 0;")])
+        exchange = pool.open("GET", SHOW % (13, 50002), TOKEN)
+        exchange.read_some(1_000)
+        return exchange
 
 
 class PoolTest(TestCase):

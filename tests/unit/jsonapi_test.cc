@@ -30,10 +30,10 @@ const std::string kWebhook = R"({"type":"notification/webhooks","id":"7","attrib
 const std::string kPath = "/api/v3/notification/webhook/7/calls";
 
 std::string list(const Asked& asked, std::vector<CallRow> records, bool more = false,
-                 std::optional<std::uint64_t> count = {}) {
+                 std::optional<std::uint64_t> count = {}, std::size_t piece_bytes = std::string::npos) {
   Recording output;
   const Response response{output, false};
-  ListedRows rows{std::move(records), more};
+  ListedRows rows{std::move(records), more, piece_bytes};
   std::string text;
   JsonWriter json{text};
   const std::size_t written = write_call_list(json, response, asked.request(), rows, count);
@@ -41,11 +41,12 @@ std::string list(const Asked& asked, std::vector<CallRow> records, bool more = f
   return text;
 }
 
-std::string show(std::string_view query, const CallRow& row) {
+std::string show(std::string_view query, const CallRow& row, std::size_t piece_bytes = std::string::npos) {
   const Asked asked{query, {7, 1842}};
+  ListedRows rows{{row}, false, piece_bytes};
   std::string text;
   JsonWriter json{text};
-  write_call(json, asked.request(), row);
+  write_call(json, asked.request(), *rows.next(), rows);
   return text;
 }
 
@@ -159,6 +160,41 @@ BOOST_AUTO_TEST_CASE(recorded_bytes_of_every_kind) {
   }
 }
 
+// However a text is cut, inside characters and inside invalid parts: the document is that of the whole text.
+BOOST_AUTO_TEST_CASE(texts_in_pieces) {
+  const std::string text =
+      "a\xC3\xBC\xE2\x82\xAC\xF0\x9F\x98\x80 \xF0\x9F\x98\xF0\x9F\xE2\x82\xC3\xF0\x9F\x98\x80\x80\x80\x80\x80\x80"
+      "\xED\xA0\x80\xF4\x90\x80\x80\xE0\x9F\xBF\xC0\xAF\xFF\xFE\"\r\n\xE2\x82\xAC\xE2\x82";
+  CallRow row = kAnswered;
+  for (const std::string& tail : {std::string{}, std::string{"\xAC"}, std::string{"\xF0\x9F\x98"}, std::string{"z"}}) {
+    row.headers = text + tail;
+    row.body = tail + text;
+    const std::string shown = show("", row), listed = list(Asked{""}, {row, kUnanswered, row});
+    for (std::size_t piece_bytes = 1; piece_bytes <= text.size() + 4; ++piece_bytes) {
+      BOOST_TEST_CONTEXT("pieces of " << piece_bytes) {
+        BOOST_TEST(show("", row, piece_bytes) == shown);
+        BOOST_TEST(list(Asked{""}, {row, kUnanswered, row}, false, {}, piece_bytes) == listed);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(large_text_flows_while_it_is_pulled) {
+  const Asked asked{""};
+  std::string body(3'000'000, 'x');
+  for (std::size_t at = 0; at + 4 < body.size(); at += 1001) body.replace(at, 4, "\xF0\x9F\x98\x80");
+  const CallRow record{.id = 1, .body = body};
+  Recording output;
+  Response response{output, false};
+  JsonWriter json{response};
+  ListedRows rows{{record}, false, 100'000};
+  write_call_list(json, response, asked.request(), rows, {});
+  response.finish();
+  BOOST_TEST(rows.pulled == 29U);
+  BOOST_TEST((output.text.substr(output.text.find("\r\n\r\n") + 4) == list(asked, {record})));
+  for (const std::size_t size : output.sizes) BOOST_TEST(size < 2 * Response::kHeldBytes);
+}
+
 BOOST_AUTO_TEST_CASE(large_list_flows_and_stays_whole) {
   const Asked asked{""};
   std::vector<CallRow> records;
@@ -185,6 +221,15 @@ BOOST_AUTO_TEST_CASE(nothing_is_pulled_for_nobody) {
     ListedRows rows{records};
     write_call_list(json, response, asked.request(), rows, {});
     BOOST_TEST(rows.taken < 25U);
+    Recording second_output{head ? Recording::kNever : 0};
+    Response second{second_output, head};
+    JsonWriter second_json{second};
+    ListedRows pieces{
+        {{.id = 1, .headers = std::string(5'000'000, 'x'), .body = std::string(5'000'000, 'x')}}, false, 100'000};
+    write_call(second_json, asked.request(), *pieces.next(), pieces);
+    second.finish();
+    BOOST_TEST(pieces.pulled > 0U);
+    BOOST_TEST(pieces.pulled < 10U);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -34,18 +35,39 @@ class Recording : public ResponseOutput {
   std::size_t failing_write_;
 };
 
-/// Records from a list.
+/// Records from a list, their texts in pieces of so many bytes.
 class ListedRows : public CallRows {
  public:
-  explicit ListedRows(std::vector<CallRow> rows, bool more = false) : rows_(std::move(rows)), more_(more) {}
-  const CallRow* next() override { return taken < rows_.size() ? &rows_[taken++] : nullptr; }
+  explicit ListedRows(std::vector<CallRow> rows, bool more = false, std::size_t piece_bytes = std::string::npos)
+      : rows_(std::move(rows)), more_(more), piece_bytes_(piece_bytes) {}
+
+  const CallRow* next() override {
+    if (taken == rows_.size()) return nullptr;
+    row_ = rows_[taken++];
+    for (auto* text : {&row_.headers, &row_.body}) {
+      if (*text) *text = (*text)->substr(0, piece_bytes_);
+    }
+    return &row_;
+  }
+
+  std::string text_from(CallField field, std::uint64_t offset) override {
+    const CallRow& row = rows_[taken - 1];
+    const std::string& text = field == CallField::headers ? *row.headers : *row.body;
+    if (offset == 0 || offset > text.size()) throw std::logic_error("there is no such offset");
+    if (offset < text.size()) ++pulled;
+    return text.substr(offset, piece_bytes_);
+  }
+
   [[nodiscard]] bool more() const override { return more_; }
 
-  std::size_t taken = 0;
+  std::size_t taken = 0;   ///< records
+  std::size_t pulled = 0;  ///< pieces behind the first ones
 
  private:
   std::vector<CallRow> rows_;
   bool more_;
+  std::size_t piece_bytes_;
+  CallRow row_{};
 };
 
 }  // namespace webhook_calls
