@@ -461,6 +461,28 @@ class HugeRecordTest(TestCase):
         self.assertEqual("behind", answer.json()["data"][2]["attributes"]["body"])
         self.assert_memory_below(32, pool, "body of 16 MiB")
 
+    def test_sizes_at_which_the_way_of_reading_changes(self):
+        service.sql("DELETE FROM webhook_calls WHERE webhook_id = 13")
+        sizes = [None, 0, MIB // 2, MIB // 2 + 1, MIB - 1, MIB, MIB + 1, 2 * MIB]
+        texts = {size: None if size is None else self.body[-size - 1 : -1] for size in sizes}
+        pairs = {50100 + 10 * i + j: (texts[headers], texts[body])
+                 for i, headers in enumerate(sizes) for j, body in enumerate(sizes) if i == j or i < 2 or j < 2 or i + j == 9}
+        for number, (headers, body) in pairs.items():
+            service.add_calls((number, 13, 200, headers, body, "2999-01-01 00:00:00.000"))
+        pool = service.pool("sizes")
+        for targets in ([LIST % 13], [LIST % 13 + f"?page[size]=2&page[number]={page}" for page in range(1, len(pairs) // 2 + 2)],
+                        [SHOW % (13, number) for number in pairs]):
+            seen = []
+            for target in targets:
+                data = check_answer(get(pool, target))["data"]
+                seen += data if isinstance(data, list) else [data]
+            self.assertEqual(list(pairs), [int(call["id"]) for call in seen])
+            for call, wanted in zip(seen, pairs.values()):
+                for name, text in zip(("headers", "body"), wanted):
+                    shown = None if text is None else text.decode("utf-8", "replace")
+                    self.assertTrue(shown == call["attributes"][name], f"{name} of {call['id']}")
+        self.assert_memory_below(32, pool, "records of 0 to 4 MiB")
+
     def test_nobody_wants_it(self):
         pool = service.pool("huge-head")
         answer = pool.send("HEAD", SHOW % (13, 50002), TOKEN)

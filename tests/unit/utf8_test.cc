@@ -61,6 +61,36 @@ BOOST_AUTO_TEST_CASE(first_unit) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(open_ends) {
+  const struct {
+    std::string_view text;
+    std::size_t length;
+  } rows[] = {
+      {"", 0},
+      {"a", 0},
+      {"a\xC3", 1},
+      {"a\xC3\xBC", 0},
+      {"a\xE2", 1},
+      {"\xE2\x82", 2},
+      {"a\xE2\x82\xAC", 0},
+      {"\xF0\x9F", 2},
+      {"a\xF0\x9F\x98", 3},
+      {"a\xF0\x9F\x98\x80", 0},
+      {"\xF0\x9F\xF0\x9F", 2},
+      {"\xE2\x82\xE2", 1},
+      // nothing that follows makes these valid
+      {"\xE2\x82\xAC\x80", 0},
+      {"\x80\x80\x80\x80", 0},
+      {"\xE0\x80", 0},
+      {"\xED\xA0", 0},
+      {"\xF4\x90\x80", 0},
+      {"\xC0\x80", 0},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(shown(row.text)) { BOOST_TEST(open_end(row.text) == row.length); }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(whole_texts) {
   const struct {
     std::string_view text;
