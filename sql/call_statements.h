@@ -64,8 +64,8 @@ struct PagePlace {
 };
 
 /// One page and, to tell whether another follows, one record more. Columns: id, then those of `query.fields`:
-/// http_code, created_at (as text), and for headers and body the size of both in bytes and then either. Of a record
-/// whose size exceeds inline_bytes() they must be read by select_contents(): what alone exceeds it comes as NULL.
+/// http_code, created_at (as text), and for headers and body the size of both in bytes and then either. One that
+/// exceeds inline_bytes() comes as NULL, to be read by select_contents().
 [[nodiscard]] Statement select_page(const CallQuery& query, const PagePlace& place);
 
 /// One record, in the columns of select_page() for a page of 1.

@@ -77,8 +77,7 @@ class PageRows : public CallRows {
         webhook_id_(query.webhook_id),
         fields_(query.fields),
         columns_(query.fields),
-        left_(query.page_size),
-        inline_bytes_(inline_bytes(query.page_size)) {}
+        left_(query.page_size) {}
 
   const CallRow* next() override {
     while (next_ == portion_.size() && !at_end_) read_portion();
@@ -108,12 +107,13 @@ class PageRows : public CallRows {
       const std::uint64_t size = columns_.size == 0 ? 0 : result_.number(columns_.size);
       if (bytes > 0 && bytes + size > kPortionBytes) break;
       bytes += size;
-      portion_.push_back(read_row(result_, columns_));
+      const CallRow& row = portion_.emplace_back(read_row(result_, columns_));
       pending_ = false;
-      if (size > inline_bytes_) large_ids.emplace_back(portion_.back().id);
+      const std::size_t come = (row.headers ? row.headers->size() : 0) + (row.body ? row.body->size() : 0);
+      if (come < size) large_ids.emplace_back(row.id);
       if (large_ids.empty()) return;
     }
-    if (!large_ids.empty()) read_contents(large_ids);
+    if (!large_ids.empty()) read_contents(std::move(large_ids));
   }
 
   /// Moves to a row that is part of the page.
@@ -128,7 +128,8 @@ class PageRows : public CallRows {
   }
 
   void read_contents(std::vector<BindValue> missing) {
-    if (!snapshot_) snapshot_.emplace(session_);
+    const bool purge_possible = !snapshot_;
+    if (purge_possible) snapshot_.emplace(session_);
     MysqlResult contents = session_.execute(select_contents(webhook_id_, fields_, missing));
     while (contents.next()) {
       const std::uint64_t id = contents.number(1);
@@ -138,6 +139,7 @@ class PageRows : public CallRows {
       if (fields_.has(CallField::headers)) row->headers = optional_text(contents, ++column);
       if (fields_.has(CallField::body)) row->body = optional_text(contents, ++column);
     }
+    if (!missing.empty() && !purge_possible) throw std::logic_error("a record is gone from a snapshot");
     std::erase_if(portion_,
                   [&](const CallRow& row) { return std::ranges::find(missing, BindValue{row.id}) != missing.end(); });
   }
@@ -149,7 +151,6 @@ class PageRows : public CallRows {
   FieldSet fields_;
   PageColumns columns_;
   std::uint64_t left_;  ///< records of the page that are still to come
-  std::uint64_t inline_bytes_;
   std::vector<CallRow> portion_{};
   std::size_t next_ = 0;  ///< of the portion
   bool pending_ = false;  ///< the result stands on a row that no portion has taken
