@@ -21,7 +21,7 @@ using Kind = DatabaseError::Kind;
 /// ends and not the connection, which would leave the statement running.
 constexpr double kServerShare = 0.95;
 constexpr std::size_t kMaxPrepared = 128;
-constexpr std::size_t kMaxHeldBytes = 2U << 20U;  ///< of texts in results that nobody uses any more
+constexpr std::size_t kMaxHeldBytes = 4U << 20U;  ///< of texts in results that nobody uses any more
 
 Kind kind_of(int code, Clock::duration waited, std::chrono::seconds limit) {
   switch (code) {
