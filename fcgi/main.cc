@@ -61,7 +61,7 @@ void tune_process() {
   // Freed memory is kept for the next request, as far as that stays small: by default glibc returns the end of the heap
   // to the system, and asks for it again, several times a request.
 #ifdef __GLIBC__
-  mallopt(M_TRIM_THRESHOLD, 2 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
 #endif
   // A large result arrives 16 KiB at a time. The worker shall not take the processor from the database's thread for
