@@ -7,6 +7,7 @@ import re
 import subprocess
 import threading
 import unittest
+from pathlib import Path
 
 import pymysql
 
@@ -161,6 +162,14 @@ class SlowReadersTest(unittest.TestCase):
             answer = reader.finish()
             check_answer(answer)
             self.assertEqual(1000, len(answer.ids()))
+
+    def test_kept_connections_hold_no_worker(self):
+        """An upstream's keepalive pool would keep the one worker from all others."""
+        direct = service.pool("kept")
+        fcgi = f"{Path(service.env['FCGI_SOCKET']).parent}/kept.fcgi"
+        kept = service.nginx_server("keeping", "keeping", http_lines=f'upstream keeping {{ server "unix:{fcgi}"; keepalive 4; }}')
+        for _ in range(20):
+            self.assertEqual((200, 200), (status_of(kept, 1, TOKEN), status_of(direct, 1, TOKEN)))
 
 
 class ConsistencyTest(unittest.TestCase):
