@@ -18,7 +18,20 @@
 namespace webhook_calls {
 namespace {
 
-/// Writes all parts, however the kernel divides them; false where the receiver has gone.
+/// A web server that takes nothing for so long hangs, and must not hold a worker for ever.
+constexpr timeval kWriteTimeout{10, 0};
+/// On a TCP socket one that says nothing may be unable to: its machine is off, or it is not the web server.
+constexpr timeval kReadTimeout{5, 0};
+
+bool is_tcp(int descriptor) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): how the system takes any kind of address
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
+  return address.ss_family == AF_INET || address.ss_family == AF_INET6;
+}
+
+/// Writes all parts, however the kernel divides them; false where the receiver has gone, or hangs.
 bool write_all(int descriptor, std::vector<iovec> parts) {
   constexpr std::size_t kMaxParts = 64;  // less than any system's IOV_MAX
   std::size_t first = 0;
@@ -111,12 +124,22 @@ class FastCgiRequest {
     if (FCGX_Init() != 0 || FCGX_InitRequest(&request_, 0, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
       throw std::runtime_error("libfcgi cannot be initialised");
     }
+    // The connections of a listening TCP socket have its timeouts; libfcgi reads from them before it hands them over.
+    if (is_tcp(0)) ::setsockopt(0, SOL_SOCKET, SO_RCVTIMEO, &kReadTimeout, sizeof kReadTimeout);
   }
   FastCgiRequest(const FastCgiRequest&) = delete;
   FastCgiRequest& operator=(const FastCgiRequest&) = delete;
   ~FastCgiRequest() { FCGX_Free(&request_, 1); }
 
-  bool accept() { return FCGX_Accept_r(&request_) >= 0; }
+  bool accept() {
+    int result = 0;
+    do {
+      errno = 0;
+      result = FCGX_Accept_r(&request_);
+    } while (result == -EAGAIN);  // there was no request within kReadTimeout
+    if (result >= 0) ::setsockopt(request_.ipcFd, SOL_SOCKET, SO_SNDTIMEO, &kWriteTimeout, sizeof kWriteTimeout);
+    return result >= 0;
+  }
 
   void answer(const Handler& handler) {
     FastCgiOutput output{request_};

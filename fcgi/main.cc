@@ -45,12 +45,20 @@ std::map<std::string, std::string> environment() {
   return variables;
 }
 
+/// Each host on its own: that one answers must not hide what is wrong with another.
 int check_config(const Config& config) {
-  MysqlSession session{config.database};
-  const DatabaseReport report = check_database(session);
-  for (const std::string& fault : report.faults) std::cerr << "error: " << fault << '\n';
-  for (const std::string& warning : report.warnings) std::cerr << "warning: " << warning << '\n';
-  if (!report.faults.empty()) return EXIT_FAILURE;
+  bool faulty = false;
+  for (const DatabaseHost& host : config.database.hosts) {
+    DatabaseSettings settings = config.database;
+    settings.hosts = {host};
+    MysqlSession session{settings};
+    const DatabaseReport report = check_database(session);
+    const std::string at = config.database.hosts.size() > 1 ? name_of(host) + ": " : "";
+    for (const std::string& fault : report.faults) std::cerr << "error: " << at << fault << '\n';
+    for (const std::string& warning : report.warnings) std::cerr << "warning: " << at << warning << '\n';
+    faulty = faulty || !report.faults.empty();
+  }
+  if (faulty) return EXIT_FAILURE;
   std::cout << "The settings are right: the database answers, with the schema that this program needs.\n";
   return EXIT_SUCCESS;
 }

@@ -22,16 +22,20 @@ void write_milliseconds(JsonWriter& json, std::string_view name, std::chrono::na
   json.raw(std::to_string(microseconds / 1000) + "." + decimals.substr(1));
 }
 
+void begin_line(JsonWriter& json, std::string_view event, std::chrono::system_clock::time_point now) {
+  const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
+  json.begin_object();
+  json.member("time", rfc3339_from_sql(to_sql_datetime(unix_ms)));
+  json.member("event", event);
+}
+
 }  // namespace
 
 std::string format_log_line(const RequestRecord& record, std::chrono::system_clock::time_point now) {
   std::string line;
   line.reserve(512);
   JsonWriter json{line};
-  const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
-  json.begin_object();
-  json.member("time", rfc3339_from_sql(to_sql_datetime(unix_ms)));
-  json.member("event", "request");
+  begin_line(json, "request", now);
   json.member("request_id", record.request_id);
   json.member("method", record.method);
   write_optional(json, "account", record.account_id);
@@ -45,6 +49,16 @@ std::string format_log_line(const RequestRecord& record, std::chrono::system_clo
   json.member("outcome", record.outcome);
   if (record.retried) json.member("retried", 1);
   if (!record.error.empty()) json.member("error", record.error);
+  json.end_object();
+  return line += '\n';
+}
+
+std::string format_log_line(const NewHost& host, std::chrono::system_clock::time_point now) {
+  std::string line;
+  JsonWriter json{line};
+  begin_line(json, "database_host", now);
+  json.member("host", host.host);
+  if (!host.reasons.empty()) json.member("error", host.reasons);
   json.end_object();
   return line += '\n';
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "sql/mysql_session.h"
+
 namespace webhook_calls {
 
 /// What the log says of one request: never a token, a parameter's value, or recorded headers and bodies.
@@ -27,5 +29,8 @@ struct RequestRecord {
 
 /// One line of JSON: `event` is `request`, times in milliseconds.
 [[nodiscard]] std::string format_log_line(const RequestRecord& record, std::chrono::system_clock::time_point now);
+
+/// The same with the `event` `database_host`.
+[[nodiscard]] std::string format_log_line(const NewHost& host, std::chrono::system_clock::time_point now);
 
 }  // namespace webhook_calls

@@ -87,7 +87,15 @@ bool Service::answer(const Request& request, ResponseOutput& output) {
   record.database_time = session_.take_elapsed();
   record.total_time = std::chrono::steady_clock::now() - begin;
   log_line(format_log_line(record, std::chrono::system_clock::now()));
+  look_after_hosts();
   return !cut_short && !response.client_gone();
+}
+
+void Service::look_after_hosts() {
+  if (session_.return_to_better_host()) store_.forget_access();
+  if (const auto host = session_.take_new_host()) {
+    log_line(format_log_line(*host, std::chrono::system_clock::now()));
+  }
 }
 
 std::optional<ApiError> Service::try_to_respond(const Request& request, Response& response, RequestRecord& record) {

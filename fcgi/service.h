@@ -24,6 +24,7 @@ class Service {
   [[nodiscard]] bool answer(const Request& request, ResponseOutput& output);
 
  private:
+  void look_after_hosts();
   std::optional<ApiError> try_to_respond(const Request& request, Response& response, RequestRecord& record);
   void respond(const Request& request, Response& response, RequestRecord& record);
   void respond_with_list(const CallRequest& request, const Access& access, Response& response, RequestRecord& record);

@@ -235,7 +235,7 @@ std::unique_ptr<CallRows> CallStore::find_call(std::uint64_t webhook_id, std::ui
 }
 
 void CallStore::reset() {
-  cache_.clear();
+  forget_access();
   session_.disconnect();
 }
 

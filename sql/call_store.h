@@ -29,6 +29,9 @@ class CallStore {
   /// No row: there is no such record, or it has expired.
   [[nodiscard]] std::unique_ptr<CallRows> find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields);
 
+  /// For when another database host is asked from now on, which may know less or more.
+  void forget_access() { cache_.clear(); }
+
   /// Forgets all that the database said, and the connection to it.
   void reset();
 

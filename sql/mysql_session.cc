@@ -1,8 +1,5 @@
 #include "sql/mysql_session.h"
 
-#include <cppconn/connection.h>
-#include <cppconn/driver.h>
-#include <cppconn/exception.h>
 #include <cppconn/prepared_statement.h>
 #include <cppconn/resultset.h>
 #include <cppconn/statement.h>
@@ -11,43 +8,25 @@
 #include <optional>
 #include <utility>
 
+#include "sql/host_order.h"
+#include "sql/mysql_connection.h"
+
 namespace webhook_calls {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using Kind = DatabaseError::Kind;
 
-/// The server is asked to stop a statement a little before the client stops waiting, so that it is the statement that
-/// ends and not the connection, which would leave the statement running.
-constexpr double kServerShare = 0.95;
 constexpr std::size_t kMaxPrepared = 128;
 constexpr std::size_t kMaxHeldBytes = 4U << 20U;  ///< of texts in results that nobody uses any more
 
-Kind kind_of(int code, Clock::duration waited, std::chrono::seconds limit) {
-  switch (code) {
-    case 1317:  // query interrupted: how MySQL ends some statements at their limit
-    case 1969:  // max_statement_time, MariaDB
-    case 3024:  // max_execution_time, MySQL
-      return Kind::timed_out;
-    case 0:     // the connector's own: it was used with a connection that has gone
-    case 1047:  // a Galera node outside its cluster
-    case 1053:  // the server shuts down
-    case 1927:  // connection killed, MariaDB
-    case 4031:  // the server closed an idle connection, MySQL
-      return Kind::lost;
-    default:
-      break;
-  }
-  const bool of_the_client_library = code >= 2000 && code < 3000;  // all about the connection
-  if (!of_the_client_library) return Kind::failed;
-  return waited >= limit ? Kind::timed_out : Kind::lost;
-}
-
-std::string text_of(const sql::SQLException& error) {
-  return std::to_string(error.getErrorCode()) + " " + error.what();
-}
-
 }  // namespace
+
+std::string name_of(const DatabaseHost& host) {
+  if (!host.socket.empty()) return "unix:" + host.socket;
+  const bool is_ipv6 = host.host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + host.host + "]" : host.host) + ":" + std::to_string(host.port);
+}
 
 class MysqlResult::Impl {
  public:
@@ -106,8 +85,12 @@ class MysqlSession::Impl {
       return function();
     } catch (const sql::SQLException& error) {
       broken_ = true;  // closed later: results that refer to the connection may still be alive
-      throw DatabaseError(kind_of(error.getErrorCode(), Clock::now() - begin, settings_.statement_timeout),
-                          text_of(error), error.getErrorCode());
+      const int code = error.getErrorCode();
+      const bool silent = is_of_client_library(code) && Clock::now() - begin >= settings_.statement_timeout;
+      if (silent) mark_as_failed(order_.current(), text_of(error));
+      // Another host may do better than a silent one.
+      const Kind kind = silent && settings_.hosts.size() == 1 ? Kind::timed_out : kind_of(code);
+      throw DatabaseError(kind, text_of(error), code);
     }
   }
 
@@ -138,6 +121,19 @@ class MysqlSession::Impl {
     connection_.reset();
     broken_ = false;
     in_snapshot_ = false;
+  }
+
+  bool return_to_better_host() {
+    const auto better = order_.better(Clock::now());
+    if (std::ranges::none_of(better, [this](std::size_t host) { return try_to_connect(host); })) return false;
+    reasons_.clear();
+    return true;
+  }
+
+  std::optional<NewHost> take_new_host() {
+    std::string reasons = std::exchange(reasons_, {});
+    if (std::exchange(told_, order_.current()) == order_.current()) return std::nullopt;
+    return NewHost{name_of(settings_.hosts[told_]), std::move(reasons)};
   }
 
   std::chrono::nanoseconds elapsed_{0};
@@ -190,64 +186,34 @@ class MysqlSession::Impl {
 
   void connect() {
     const Stopwatch stopwatch{elapsed_};
-    std::string reasons;
-    for (const DatabaseHost& host : settings_.hosts) {
-      try {
-        sql::ConnectOptionsMap options = options_for(host);
-        connection_.reset(get_driver_instance()->connect(options));
-        if (settings_.hosts.size() > 1) refuse_outsider();
-        return;
-      } catch (const sql::SQLException& error) {
-        disconnect();
-        reasons += (reasons.empty() ? "" : "; ") + text_of(error);
-      }
+    for (const std::size_t host : order_.all(Clock::now())) {
+      if (try_to_connect(host)) return;
     }
-    throw DatabaseError(Kind::unreachable, reasons);
+    throw DatabaseError(Kind::unreachable, std::exchange(reasons_, {}));
   }
 
-  /// A Galera node outside its cluster lets clients connect, and then refuses whatever reads a table: the next host may
-  /// do better. What else is wrong with this table is for the statements that need it.
-  void refuse_outsider() {
+  bool try_to_connect(std::size_t host) {
     try {
-      const std::unique_ptr<sql::Statement> statement{connection_->createStatement()};
-      const std::unique_ptr<sql::ResultSet> rows{
-          statement->executeQuery("SELECT version FROM schema_migrations LIMIT 0")};
+      auto connection = open_connection(settings_, settings_.hosts[host], settings_.hosts.size() > 1);
+      disconnect();
+      connection_ = std::move(connection);
+      order_.use(host);
+      return true;
     } catch (const sql::SQLException& error) {
-      if (kind_of(error.getErrorCode(), {}, settings_.statement_timeout) == Kind::lost) throw;
+      mark_as_failed(host, text_of(error));
+      return false;
     }
   }
 
-  [[nodiscard]] sql::ConnectOptionsMap options_for(const DatabaseHost& host) const {
-    sql::ConnectOptionsMap options;
-    options["hostName"] =
-        host.socket.empty() ? "tcp://" + host.host + ":" + std::to_string(host.port) : "unix://" + host.socket;
-    options["userName"] = settings_.user;
-    options["password"] = settings_.password;
-    options["schema"] = settings_.name;
-    options["preInit"] = session_settings();  // before the connector's own SELECT, which sql_big_selects=0 could refuse
-    options["OPT_CONNECT_TIMEOUT"] = static_cast<int>(settings_.connect_timeout.count());
-    options["OPT_READ_TIMEOUT"] = static_cast<int>(settings_.statement_timeout.count());
-    options["OPT_WRITE_TIMEOUT"] = static_cast<int>(settings_.statement_timeout.count());
-    if (!settings_.tls_ca.empty()) {
-      options["sslCA"] = settings_.tls_ca;
-      options["sslEnforce"] = true;
-      options["sslVerify"] = true;
-    }
-    return options;
-  }
-
-  /// What the server's defaults may have otherwise. The comments hold what only MariaDB or only MySQL reads. MariaDB's
-  /// default of max_sort_length has the length of a text in it, and would sort by the first 1020 bytes; a hoster's
-  /// sql_select_limit would cut pages. Snapshots need REPEATABLE READ, which the connector sets.
-  [[nodiscard]] std::string session_settings() const {
-    const auto milliseconds = std::to_string(
-        static_cast<int>(static_cast<double>(settings_.statement_timeout.count()) * 1000 * kServerShare));
-    return "SET SESSION max_sort_length=1032,sql_select_limit=18446744073709551615,sql_big_selects=1,sql_mode='' "
-           "/*M! " +
-           (",max_statement_time=" + milliseconds) + "e-3 */ /*!80000 ,max_execution_time=" + milliseconds + " */";
+  void mark_as_failed(std::size_t host, const std::string& reason) {
+    order_.failed(host, Clock::now());
+    reasons_ += (reasons_.empty() ? "" : "; ") + name_of(settings_.hosts[host]) + ": " + reason;
   }
 
   DatabaseSettings settings_;
+  HostOrder order_{settings_.hosts.size()};
+  std::size_t told_ = 0;  ///< the host that take_new_host() gave last
+  std::string reasons_;   ///< why hosts were left, or not reached
   std::unique_ptr<sql::Connection> connection_;
   std::vector<Prepared> prepared_;
   std::uint64_t uses_ = 0;
@@ -278,6 +244,9 @@ void MysqlSession::end_snapshot() noexcept {
 }
 
 void MysqlSession::disconnect() noexcept { impl_->disconnect(); }
+
+bool MysqlSession::return_to_better_host() { return impl_->return_to_better_host(); }
+std::optional<NewHost> MysqlSession::take_new_host() { return impl_->take_new_host(); }
 
 std::chrono::nanoseconds MysqlSession::take_elapsed() { return std::exchange(impl_->elapsed_, {}); }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -18,8 +19,11 @@ struct DatabaseHost {
   std::uint16_t port = 3306;
 };
 
+/// unix:/path, host:port or [IPv6]:port
+[[nodiscard]] std::string name_of(const DatabaseHost& host);
+
 struct DatabaseSettings {
-  std::vector<DatabaseHost> hosts{};  ///< tried in this order
+  std::vector<DatabaseHost> hosts{};  ///< at least one; the first that answers is used (HostOrder)
   std::string name{};
   std::string user{};
   std::string password{};
@@ -34,7 +38,7 @@ class DatabaseError : public std::runtime_error {
  public:
   enum class Kind {
     unreachable,  ///< no connection could be made within the limit
-    timed_out,    ///< a statement ran into its limit
+    timed_out,    ///< a statement ran into its limit, or the only host there is fell silent
     lost,         ///< the connection broke
     failed,       ///< the server refused the statement
   };
@@ -68,6 +72,12 @@ class MysqlResult {
   std::unique_ptr<Impl> impl_;
 };
 
+/// That the session is connected to another of its hosts than before.
+struct NewHost {
+  std::string host{};     ///< its name_of()
+  std::string reasons{};  ///< the driver's texts about the hosts that were left or not reached; empty after a return
+};
+
 /// A process' one connection, made when it is first needed, and its prepared statements. execute() and begin_snapshot()
 /// throw DatabaseError; the next call after one closes the connection and makes a new one.
 class MysqlSession {
@@ -85,6 +95,14 @@ class MysqlSession {
   void end_snapshot() noexcept;
 
   void disconnect() noexcept;
+
+  /// Where a host is to be preferred to the one of the connection, and answers again: goes back to it. False: all is as
+  /// it was. No result or snapshot may be in use. It takes up to the connect timeout for each host that does not
+  /// answer.
+  bool return_to_better_host();
+
+  /// Empty: the host is the same as at the last call, or the first one of the settings.
+  [[nodiscard]] std::optional<NewHost> take_new_host();
 
   /// Time spent in the calls above since the last call of this function.
   std::chrono::nanoseconds take_elapsed();

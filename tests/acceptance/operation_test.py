@@ -270,6 +270,12 @@ class WorkerTest(unittest.TestCase):
             self.assertTrue(result.stderr or result.stdout)
             self.assertNotIn(b"not-the-one", result.stderr + result.stdout)
 
+    def test_check_config_looks_at_each_host(self):
+        good = "unix:" + service.env["DB_SOCKET"]
+        result = self.run_worker("--check-config", WEBHOOK_CALLS_DB_HOSTS=f"{good},unix:/nonexistent/db.sock")
+        self.assertEqual(1, result.returncode, result)
+        self.assertRegex(result.stderr, rb"^error: unix:/nonexistent/db\.sock: The database cannot be reached: .+\n$")
+
     def test_all_faults_of_the_settings_at_once(self):
         result = self.run_worker("--check-config", WEBHOOK_CALLS_ACCESS="nobody", WEBHOOK_CALLS_TYPO="1",
                                  WEBHOOK_CALLS_DB_CONNECT_TIMEOUT="0", WEBHOOK_CALLS_DB_HOSTS="unix:relative")

@@ -55,6 +55,16 @@ BOOST_AUTO_TEST_CASE(always_one_line_of_json) {
   BOOST_TEST(!document.HasParseError());
 }
 
+BOOST_AUTO_TEST_CASE(another_database_host) {
+  BOOST_TEST(format_log_line(NewHost{"db2:3306", "db1:3306: 2002 \"refused\""}, kNow) ==
+             R"({"time":"2026-11-01T10:00:00.123Z","event":"database_host","host":"db2:3306",)"
+             R"("error":"db1:3306: 2002 \"refused\""})"
+             "\n");
+  BOOST_TEST(format_log_line(NewHost{"unix:/run/db.sock"}, kNow) ==
+             R"({"time":"2026-11-01T10:00:00.123Z","event":"database_host","host":"unix:/run/db.sock"})"
+             "\n");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace webhook_calls

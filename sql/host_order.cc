@@ -1,0 +1,34 @@
+#include "sql/host_order.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace webhook_calls {
+
+std::vector<std::size_t> HostOrder::all(Clock::time_point now) const {
+  std::vector<std::size_t> order(hosts_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_partition(order, [&](std::size_t host) { return hosts_[host].avoided_until <= now; });
+  return order;
+}
+
+std::vector<std::size_t> HostOrder::better(Clock::time_point now) const {
+  std::vector<std::size_t> order;
+  for (std::size_t host = 0; host < current_; ++host) {
+    if (hosts_[host].avoided_until <= now) order.push_back(host);
+  }
+  return order;
+}
+
+void HostOrder::failed(std::size_t host, Clock::time_point now) {
+  auto& [pause, avoided_until] = hosts_[host];
+  pause = std::clamp(2 * pause, kFirstPause, kLongestPause);
+  avoided_until = now + pause;
+}
+
+void HostOrder::use(std::size_t host) {
+  hosts_[host] = {};
+  current_ = host;
+}
+
+}  // namespace webhook_calls
