@@ -26,6 +26,8 @@ const char* const kConfigHelp =
   WEBHOOK_CALLS_ACCESS        token: each request needs a bearer token (the default)
                               gateway: the web server authenticates and passes the account in ACCOUNT_ID
                               open: anyone may read everything
+  WEBHOOK_CALLS_REDACT_HEADERS  names of recorded headers, separated by commas, whose values are shown, filtered and
+                              sorted by as [redacted] (none); recommended: Set-Cookie,Authorization,Proxy-Authorization
 )";
 
 namespace {
@@ -137,6 +139,28 @@ AccessMode read_access(Environment& variables) {
   return AccessMode::token;
 }
 
+/// RFC 9110 section 5.6.2.
+bool is_token(std::string_view name) {
+  constexpr std::string_view kTokenCharacters =
+      "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  return !name.empty() && name.find_first_not_of(kTokenCharacters) == std::string_view::npos;
+}
+
+std::vector<std::string> read_redacted_headers(Environment& variables) {
+  std::vector<std::string> names;
+  const std::string list = variables.text("REDACT_HEADERS", "");
+  if (list.empty()) return names;
+  for (const std::string_view part : split(list, ',')) {
+    const std::string_view name = trim(part);
+    if (is_token(name)) {
+      names.emplace_back(name);
+    } else {
+      variables.fault("REDACT_HEADERS", "has a part that is no name of a header: \"" + std::string{part} + "\"");
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
 Config read_config(const std::map<std::string, std::string>& environment) {
@@ -152,6 +176,7 @@ Config read_config(const std::map<std::string, std::string>& environment) {
   config.database.connect_timeout = variables.seconds("DB_CONNECT_TIMEOUT", 2, kMaxConnectSeconds);
   config.database.statement_timeout = variables.seconds("DB_STATEMENT_TIMEOUT", 5, kMaxStatementSeconds);
   config.access = read_access(variables);
+  config.redacted_headers = read_redacted_headers(variables);
   variables.finish();
   return config;
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "sql/mysql_session.h"
 
@@ -19,6 +20,7 @@ enum class AccessMode : std::uint8_t {
 struct Config {
   DatabaseSettings database{};
   AccessMode access = AccessMode::token;
+  std::vector<std::string> redacted_headers{};  ///< names of header fields whose recorded values are not shown
 };
 
 /// Its text has one line for each fault.

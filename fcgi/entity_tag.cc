@@ -9,8 +9,8 @@ namespace webhook_calls {
 std::string make_entity_tag(const CallRequest& request) {
   constexpr std::size_t kDigits = 32;  // 128 bits
   std::string identity{WEBHOOK_CALLS_VERSION};
-  for (const std::string& part :
-       {make_self_link(request.route, request.parameters), request.webhook.name, request.webhook.url}) {
+  for (const std::string& part : {make_self_link(request.route, request.parameters), request.webhook.name,
+                                  request.webhook.url, request.params.query.redaction}) {
     identity += '\0';
     identity += part;
   }

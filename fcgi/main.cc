@@ -88,7 +88,7 @@ int serve(const Config& config) {
   }
   tune_process();
   MysqlSession session{config.database};
-  Service service{config.access, session};
+  Service service{config, session};
   return serve_requests(
       [&](const Request& request, ResponseOutput& output) { return service.answer(request, output); });
 }

@@ -137,7 +137,8 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
   record.account_id = access->account_id;
 
   const QueryString query_string = parse_query_string(request.query_string);
-  const CallParams params = decode_call_params(query_string, route);
+  CallParams params = decode_call_params(query_string, route);
+  params.query.redaction = redaction_;
   if (!access->webhook) throw ApiError(kNotFound, Fault{"There is no such webhook."});
 
   add_common_headers(response, request);
@@ -158,7 +159,7 @@ void Service::respond_with_list(const CallRequest& request, const Access& access
 
 void Service::respond_with_call(const CallRequest& request, std::string_view if_none_match, Response& response,
                                 RequestRecord& record) {
-  const auto rows = store_.find_call(request.route.webhook_id, *request.route.call_id, request.params.query.fields);
+  const auto rows = store_.find_call(request.params.query, *request.route.call_id);
   const CallRow* row = rows->next();
   if (row == nullptr) throw ApiError(kNotFound, Fault{"There is no such call, or it has expired."});
   record.rows = 1;

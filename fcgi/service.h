@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "fcgi/api_error.h"
 #include "fcgi/call_params.h"
@@ -10,6 +11,7 @@
 #include "fcgi/request_log.h"
 #include "fcgi/response.h"
 #include "sql/call_store.h"
+#include "sql/redaction.h"
 
 namespace webhook_calls {
 
@@ -17,7 +19,11 @@ namespace webhook_calls {
 class Service {
  public:
   /// `session` must outlive the service.
-  Service(AccessMode access, MysqlSession& session) : access_(access), session_(session), store_(session) {}
+  Service(const Config& config, MysqlSession& session)
+      : access_(config.access),
+        redaction_(redaction_pattern(config.redacted_headers)),
+        session_(session),
+        store_(session) {}
 
   /// Writes the answer to `output`, whatever happens, and a line to the log. False: the answer is cut short, and must
   /// not be ended as if it were whole.
@@ -33,6 +39,7 @@ class Service {
   [[nodiscard]] Reader reader_of(const Request& request) const;
 
   AccessMode access_;
+  std::string redaction_;
   MysqlSession& session_;
   CallStore store_;
 };

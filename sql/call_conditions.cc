@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sql/overloaded.h"
+#include "sql/redaction.h"
 
 namespace webhook_calls {
 namespace {
@@ -53,7 +54,12 @@ void add_ids(Statement& statement, const std::vector<IdRange>& ids) {
 
 }  // namespace
 
-void add_condition(Statement& statement, Sql column, const Filter& filter) {
+Statement column_of(CallField field, const CallQuery& query) {
+  if (field == CallField::headers && !query.redaction.empty()) return redacted_headers(query.redaction);
+  return Statement{row_of(field).column};
+}
+
+void add_condition(Statement& statement, const Statement& column, const Filter& filter) {
   if (filter.op != Operator::any_of && !filter.values.empty()) {
     statement.add(column).add(comparison(filter)).bind(bind_value_of(filter.values.front()));
     return;
@@ -89,7 +95,7 @@ void add_conditions(Statement& statement, const CallQuery& query, const CallScop
       if (!here) statement.add(" AND FALSE");
     } else {
       statement.add(" AND ");
-      add_condition(statement, row_of(filter.field).column, filter);
+      add_condition(statement, column_of(filter.field, query), filter);
     }
   }
 }

@@ -9,8 +9,11 @@ namespace webhook_calls {
 /// same in all of a statement.
 inline constexpr Sql kCutoffNow{"UTC_TIMESTAMP(3)-INTERVAL 60 DAY"};
 
+/// A field of a record, as the query's reader may see it: all that is read, compared or sorted by is this.
+[[nodiscard]] Statement column_of(CallField field, const CallQuery& query);
+
 /// Appends what a filter asks of `column`.
-void add_condition(Statement& statement, Sql column, const Filter& filter);
+void add_condition(Statement& statement, const Statement& column, const Filter& filter);
 
 /// Appends ` WHERE …`: the records of the query's webhook that lie in the scope and that all the query's filters
 /// select.

@@ -46,6 +46,7 @@ struct CallQuery {
   std::uint64_t page_number = 1;                 ///< from 1; (page_number - 1) * page_size is at most 2^63
   std::uint64_t page_size = kMaxPageSize;        ///< 1 to kMaxPageSize
   bool count = false;                            ///< the exact number of selected records is wanted too
+  std::string redaction{};                       ///< a redaction_pattern(): the headers are what it leaves of them
 
   [[nodiscard]] std::uint64_t offset() const { return (page_number - 1) * page_size; }
   [[nodiscard]] bool filters_by(CallField field) const {

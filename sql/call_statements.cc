@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "sql/call_conditions.h"
 
@@ -18,6 +19,8 @@ struct Index {
 constexpr Index kPrimary{"PRIMARY", true};
 constexpr Index kByCreated{"by_created", false};
 constexpr Index kByCode{"by_code", false};
+
+constexpr std::array kContents{CallField::headers, CallField::body};
 
 /// The index that narrows the rows most, by the filters alone; nullptr where they name none.
 const Index* index_of_filters(const CallQuery& query) {
@@ -45,12 +48,11 @@ const Index& index_of_count(const CallQuery& query, const CallScope& scope) {
 }
 
 /// Texts compare by their first 1024 bytes: a whole 1 MiB body would not fit in MySQL's sort buffer (error 1038).
-void add_sort_value(Statement& statement, CallField field) {
-  const CallFieldRow& row = row_of(field);
-  if (row.type == ValueType::text) {
-    statement.add("LEFT(").add(row.column).add(",1024)");
+void add_sort_value(Statement& statement, CallField field, const CallQuery& query) {
+  if (row_of(field).type == ValueType::text) {
+    statement.add("LEFT(").add(column_of(field, query)).add(",1024)");
   } else {
-    statement.add(row.column);
+    statement.add(column_of(field, query));
   }
 }
 
@@ -59,21 +61,25 @@ void add_direction(Statement& statement, const SortKey& key) {
 }
 
 /// What is computed has a short name, because both sides handle the names with each result.
-void add_columns(Statement& statement, FieldSet fields, std::uint64_t inline_limit) {
+void add_columns(Statement& statement, const CallQuery& query) {
+  const FieldSet fields = query.fields;
   statement.add("c.id");
   if (fields.has(CallField::http_code)) statement.add(",c.http_code");
   // As a text: the connector takes six times as long as the server to make one.
   if (fields.has(CallField::created_at)) statement.add(",CAST(c.created_at AS CHAR) AS t");
   if (!fields.has_contents()) return;
-  const bool both = fields.has(CallField::headers) && fields.has(CallField::body);
-  const Sql size = both                          ? Sql{"COALESCE(LENGTH(c.headers),0)+COALESCE(LENGTH(c.body),0)"}
-                   : fields.has(CallField::body) ? Sql{"COALESCE(LENGTH(c.body),0)"}
-                                                 : Sql{"COALESCE(LENGTH(c.headers),0)"};
-  statement.add(",").add(size).add(" AS s");
-  for (const CallField field : {CallField::headers, CallField::body}) {
+  bool first = true;
+  for (const CallField field : kContents) {
     if (!fields.has(field)) continue;
-    const Sql column = row_of(field).column;
-    statement.add(",IF(LENGTH(").add(column).add(")<=").bind(inline_limit).add(",").add(column).add(",NULL)");
+    statement.add(std::exchange(first, false) ? Sql{","} : Sql{"+"});
+    statement.add("COALESCE(LENGTH(").add(column_of(field, query)).add("),0)");
+  }
+  statement.add(" AS s");
+  for (const CallField field : kContents) {
+    if (!fields.has(field)) continue;
+    const Statement column = column_of(field, query);
+    statement.add(",IF(LENGTH(").add(column).add(")<=").bind(inline_bytes(query.page_size));
+    statement.add(",").add(column).add(",NULL)");
     statement.add(field == CallField::headers ? Sql{" AS h"} : Sql{" AS b"});
   }
 }
@@ -82,11 +88,11 @@ void add_limit(Statement& statement, const CallQuery& query, std::uint64_t offse
   statement.add(" LIMIT ").bind(query.page_size + 1).add(" OFFSET ").bind(offset);
 }
 
-void add_order(Statement& statement, const std::vector<SortKey>& order) {
+void add_order(Statement& statement, const std::vector<SortKey>& order, const CallQuery& query) {
   statement.add(" ORDER BY ");
   for (const SortKey& key : order) {
     if (&key != &order.front()) statement.add(",");
-    add_sort_value(statement, key.field);
+    add_sort_value(statement, key.field, query);
     add_direction(statement, key);
   }
 }
@@ -101,15 +107,15 @@ void add_source(Statement& statement, const Index& index, const CallQuery& query
 Statement select_deferred(const CallQuery& query, const PagePlace& place, const Index& index,
                           const std::vector<SortKey>& order) {
   Statement statement{"SELECT STRAIGHT_JOIN "};
-  add_columns(statement, query.fields, inline_bytes(query.page_size));
+  add_columns(statement, query);
   statement.add(" FROM (SELECT c.id");
   for (std::size_t i = 0; i + 1 < order.size(); ++i) {
     statement.add(",");
-    add_sort_value(statement, order[i].field);
+    add_sort_value(statement, order[i].field, query);
     statement.add(" AS ").add(kKeyNames.at(i));
   }
   add_source(statement, index, query, place.scope);
-  add_order(statement, order);
+  add_order(statement, order, query);
   add_limit(statement, query, place.offset);
   statement.add(") p JOIN webhook_calls c FORCE INDEX (PRIMARY) ON c.webhook_id=").bind(query.webhook_id);
   statement.add(" AND c.id=p.id ORDER BY ");
@@ -157,34 +163,29 @@ Statement select_page(const CallQuery& query, const PagePlace& place) {
   const bool reads_only_the_page = index.sorted_by_id && order.front().field == CallField::id && place.offset == 0;
   if (query.fields.has_contents() && !reads_only_the_page) return select_deferred(query, place, index, order);
   Statement statement{"SELECT "};
-  add_columns(statement, query.fields, inline_bytes(query.page_size));
+  add_columns(statement, query);
   add_source(statement, index, query, place.scope);
-  add_order(statement, order);
+  add_order(statement, order, query);
   add_limit(statement, query, place.offset);
   return statement;
 }
 
-Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields) {
+Statement select_call(const CallQuery& query, std::uint64_t call_id) {
   Statement statement{"SELECT "};
-  add_columns(statement, fields, inline_bytes(1));
-  add_source(statement, kPrimary, CallQuery{.webhook_id = webhook_id}, {});
+  add_columns(statement, query);
+  add_source(statement, kPrimary, query, {});
   return statement.add(" AND c.id=").bind(call_id);
 }
 
-Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids,
+Statement select_contents(const CallQuery& query, FieldSet fields, std::span<const BindValue> call_ids,
                           std::uint64_t offset) {
   Statement statement{"SELECT c.id"};
-  for (const CallField field : {CallField::headers, CallField::body}) {
+  for (const CallField field : kContents) {
     if (!fields.has(field)) continue;
-    statement.add(",SUBSTRING(")
-        .add(row_of(field).column)
-        .add(",")
-        .bind(offset + 1)
-        .add(",")
-        .bind(kPortionBytes)
-        .add(")");
+    statement.add(",SUBSTRING(").add(column_of(field, query));
+    statement.add(",").bind(offset + 1).add(",").bind(kPortionBytes).add(")");
   }
-  statement.add(" FROM webhook_calls c FORCE INDEX (PRIMARY) WHERE c.webhook_id=").bind(webhook_id);
+  statement.add(" FROM webhook_calls c FORCE INDEX (PRIMARY) WHERE c.webhook_id=").bind(query.webhook_id);
   return statement.add(" AND c.id IN ").bind_list(call_ids);
 }
 

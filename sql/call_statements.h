@@ -68,12 +68,12 @@ struct PagePlace {
 /// exceeds inline_bytes() comes as NULL, to be read by select_contents().
 [[nodiscard]] Statement select_page(const CallQuery& query, const PagePlace& place);
 
-/// One record, in the columns of select_page() for a page of 1.
-[[nodiscard]] Statement select_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields);
+/// One record of the query's webhook, in the columns of select_page().
+[[nodiscard]] Statement select_call(const CallQuery& query, std::uint64_t call_id);
 
-/// Columns: id, then headers and body as `fields` has them: of either what follows its first `offset` bytes,
-/// kPortionBytes at most. `call_ids` must not be empty.
-[[nodiscard]] Statement select_contents(std::uint64_t webhook_id, FieldSet fields, std::span<const BindValue> call_ids,
+/// Of the query's webhook. Columns: id, then headers and body as `fields` has them: of either what follows its first
+/// `offset` bytes, kPortionBytes at most. `call_ids` must not be empty.
+[[nodiscard]] Statement select_contents(const CallQuery& query, FieldSet fields, std::span<const BindValue> call_ids,
                                         std::uint64_t offset = 0);
 
 /// How many records the filters of `query` select, on all pages, by reading their entries in an index. Columns: the

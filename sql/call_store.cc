@@ -74,8 +74,7 @@ class PageRows : public CallRows {
       : session_(session),
         snapshot_(std::move(snapshot)),
         result_(std::move(result)),
-        webhook_id_(query.webhook_id),
-        fields_(query.fields),
+        query_(query),
         columns_(query.fields),
         left_(query.page_size) {}
 
@@ -89,7 +88,7 @@ class PageRows : public CallRows {
     FieldSet only;
     only.insert(field);
     const BindValue id = portion_[next_ - 1].id;
-    MysqlResult contents = session_.execute(select_contents(webhook_id_, only, {&id, 1}, offset));
+    MysqlResult contents = session_.execute(select_contents(query_, only, {&id, 1}, offset));
     if (!contents.next()) throw std::logic_error("a record is gone from a snapshot");
     return contents.text(2);
   }
@@ -130,14 +129,14 @@ class PageRows : public CallRows {
   void read_contents(std::vector<BindValue> missing) {
     const bool purge_possible = !snapshot_;
     if (purge_possible) snapshot_.emplace(session_);
-    MysqlResult contents = session_.execute(select_contents(webhook_id_, fields_, missing));
+    MysqlResult contents = session_.execute(select_contents(query_, query_.fields, missing));
     while (contents.next()) {
       const std::uint64_t id = contents.number(1);
       const auto row = std::ranges::find(portion_, id, &CallRow::id);
       if (std::erase(missing, BindValue{id}) == 0) continue;
       unsigned column = 1;
-      if (fields_.has(CallField::headers)) row->headers = optional_text(contents, ++column);
-      if (fields_.has(CallField::body)) row->body = optional_text(contents, ++column);
+      if (query_.fields.has(CallField::headers)) row->headers = optional_text(contents, ++column);
+      if (query_.fields.has(CallField::body)) row->body = optional_text(contents, ++column);
     }
     if (!missing.empty() && !purge_possible) throw std::logic_error("a record is gone from a snapshot");
     std::erase_if(portion_,
@@ -147,8 +146,7 @@ class PageRows : public CallRows {
   MysqlSession& session_;
   std::optional<Snapshot> snapshot_;
   MysqlResult result_;
-  std::uint64_t webhook_id_;
-  FieldSet fields_;
+  CallQuery query_;
   PageColumns columns_;
   std::uint64_t left_;  ///< records of the page that are still to come
   std::vector<CallRow> portion_{};
@@ -228,10 +226,10 @@ CallPage CallStore::list_calls(const CallQuery& query, const Access& access) {
   return page;
 }
 
-std::unique_ptr<CallRows> CallStore::find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields) {
-  const CallQuery query{.webhook_id = webhook_id, .fields = fields, .page_size = 1};
-  return std::make_unique<PageRows>(session_, std::nullopt, session_.execute(select_call(webhook_id, call_id, fields)),
-                                    query);
+std::unique_ptr<CallRows> CallStore::find_call(const CallQuery& query, std::uint64_t call_id) {
+  CallQuery one = query;
+  one.page_size = 1;
+  return std::make_unique<PageRows>(session_, std::nullopt, session_.execute(select_call(one, call_id)), one);
 }
 
 void CallStore::reset() {

@@ -26,8 +26,9 @@ class CallStore {
 
   [[nodiscard]] CallPage list_calls(const CallQuery& query, const Access& access);
 
-  /// No row: there is no such record, or it has expired.
-  [[nodiscard]] std::unique_ptr<CallRows> find_call(std::uint64_t webhook_id, std::uint64_t call_id, FieldSet fields);
+  /// What the query says of its webhook and of the fields to read holds. No row: there is no such record, or it has
+  /// expired.
+  [[nodiscard]] std::unique_ptr<CallRows> find_call(const CallQuery& query, std::uint64_t call_id);
 
   /// For when another database host is asked from now on, which may know less or more.
   void forget_access() { cache_.clear(); }

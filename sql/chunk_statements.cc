@@ -14,7 +14,7 @@ void add_time_filters(Statement& statement, const CallQuery& query, bool lower, 
   for (const Filter& filter : query.filters) {
     if (filter.field != CallField::created_at || is_lower_bound(filter) != lower) continue;
     statement.add(" AND ");
-    add_condition(statement, column, filter);
+    add_condition(statement, Statement{column}, filter);
   }
 }
 
@@ -50,7 +50,7 @@ void add_whole_chunks(Statement& statement, const ChunkScope& scope) {
   statement.bind(scope.query.webhook_id);
   if (by_code) {
     statement.add(" AND ");
-    add_condition(statement, "k.http_code", *codes);
+    add_condition(statement, Statement{"k.http_code"}, *codes);
   }
   add_chunk_ids(statement, scope.ids);
   statement.add(" AND ");

@@ -6,6 +6,12 @@
 
 namespace webhook_calls {
 
+Statement& Statement::add(const Statement& part) {
+  text_ += part.text_;
+  binds_.insert(binds_.end(), part.binds_.begin(), part.binds_.end());
+  return *this;
+}
+
 Statement& Statement::bind(BindValue value) {
   text_ += '?';
   binds_.push_back(std::move(value));

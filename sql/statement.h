@@ -40,6 +40,9 @@ class Statement {
     return *this;
   }
 
+  /// A part of a statement, with its binds.
+  Statement& add(const Statement& part);
+
   Statement& bind(BindValue value);
 
   /// `(?,?,…)`. The number of marks is the next power of two: the last value repeats, which IN does not notice, and so

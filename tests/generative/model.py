@@ -166,6 +166,23 @@ class Request:
 # ---- Selecting
 
 
+REDACTED = (b"set-cookie", b"x-api-key")
+
+
+def redacted(headers):
+    """What a service with WEBHOOK_CALLS_REDACT_HEADERS=Set-Cookie,X-Api-Key shows of recorded headers."""
+    if headers is None or len(headers) > 65536:
+        return headers and b"[redacted]"
+    pieces, hides = [], False
+    for end, line in re.findall(rb"([\r\n]*)([^\r\n]*)", headers):
+        if hides and end and line[:1] in (b" ", b"\t"):
+            continue  # goes on with the value
+        name, colon, _ = line.partition(b":")
+        hides = bool(colon) and name.strip(b" \t").lower() in REDACTED
+        pieces += [end, name + b": [redacted]" if hides else line]
+    return b"".join(pieces)
+
+
 def selects(call, column, operator, values):
     value = getattr(call, column)
     if column == "created_at":

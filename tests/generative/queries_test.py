@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Random records and random queries, compared with a plain model in memory (model.py).
 
-usage: queries_test.py [--seed N] [--queries N] [--seconds N] | --dataset DATASET WEBHOOK CALL QUERY
+usage: queries_test.py [--seed N] [--queries N] [--seconds N] | --dataset DATASET WEBHOOK CALL QUERY SERVER
 
 The seed is printed; the same seed gives the same requests. On a mismatch, what was sent, expected and
 got is printed, with a curl line for the running service and the command that repeats that one query.
@@ -42,9 +42,20 @@ def make_dataset(seed):
     for _ in range(rng.choice((5, 40, 150))):
         number += rng.choice((1, 1, 1, 2, 50))
         code = rng.choice(CODES)
-        headers, body = (None, None) if code is None else (rng.choice(TEXTS), random_body(rng))
+        headers, body = (None, None) if code is None else (random_headers(rng), random_body(rng))
         calls.append(model.Call(number, rng.choice((1, 1, 1, 2, 3)), code, headers, body, rng.choice(instants)))
     return calls, webhooks
+
+
+def random_headers(rng):
+    """Texts, or fields of which some are redacted, as well or badly made as can be."""
+    if rng.random() < 0.4:
+        return rng.choice(TEXTS)
+    names = (b"Set-Cookie", b"set-cookie", b" X-Api-Key", b"X-API-KEY\t", b"X-Set-Cookie", b"Set-Cookie2", b"Date", b"", b"\xff")
+    values = (b"", b" a", b" b", b" a=1; b=2", b"\xff\x00", b" a\r\n b", b"\r\n\tSet-Cookie: c", b" \r\n\r\n d", b"Set-Cookie: e")
+    ends = (b"\r\n",) * 6 + (b"\n", b"\r", b"\n\n", b" ")
+    return b"".join(part for _ in range(rng.randrange(4)) for part in
+                    (rng.choice(names), rng.choice((b":", b":", b":", b" :", b"")), rng.choice(values), rng.choice(ends)))
 
 
 def random_body(rng):
@@ -293,7 +304,14 @@ def walk(service, dataset, query, size):
     expect(ids == [resource["id"] for resource in whole["data"]], f"walking {query!r} by {size} gave {ids}")
 
 
-def run(service, seed, queries, seconds, single):
+def redacted(dataset):
+    calls, webhooks = dataset
+    return [model.Call(call.id, call.webhook_id, call.http_code, model.redacted(call.headers), call.body, call.created_at)
+            for call in calls], webhooks
+
+
+def run(service, redacting, seed, queries, seconds, single):
+    """`redacting`: a server of the same records that does not show some headers. Each third query goes there."""
     per_dataset, statuses, walks = 250, {}, 0
     deadline = time.monotonic() + seconds
     for number in range(queries):
@@ -303,6 +321,7 @@ def run(service, seed, queries, seconds, single):
             dataset_seed = single[0] if single else f"{seed}.{number // per_dataset}"
             dataset = make_dataset(dataset_seed)
             load(service, *dataset)
+            shown = redacted(dataset)
         rng = random.Random(f"query {seed}.{number}")
         webhook_id = rng.choice((1,) * 20 + (2, 2, 3, 4, 77))
         call_id = None
@@ -310,20 +329,24 @@ def run(service, seed, queries, seconds, single):
             call = rng.choice(dataset[0])
             call_id = call.id if rng.random() < 0.9 else 999999
             webhook_id = call.webhook_id if rng.random() < 0.9 else webhook_id
-        query = Queries(rng, dataset[0]).make(call_id is None)
+        known = rng.choice((dataset, shown))  # to somebody who guesses what is hidden, too
+        query = Queries(rng, known[0]).make(call_id is None)
+        server, expected = (redacting, shown) if number % 3 == 2 else (service, dataset)
         if single:
             webhook_id, call_id, query = int(single[1]), int(single[2]) or None, single[3]
+            server, expected = (redacting, shown) if single[4] == "redacted" else (service, dataset)
         try:
-            answer = compare(service, dataset, webhook_id, call_id, query)
+            answer = compare(server, expected, webhook_id, call_id, query)
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
             walkable = answer.status == 200 and webhook_id == 1 and call_id is None and "page" not in query
             if walkable and number % 5 == 0 and answer.ids():
                 size = max(len(answer.ids()) // 4, 1)
-                walk(service, dataset, query, size)
+                walk(server, expected, query, size)
                 walks += 1
         except Wrong as wrong:
-            query, wrong = shrink(service, dataset, webhook_id, call_id, query, wrong)
-            repeat = f"--dataset {dataset_seed} {webhook_id} {call_id or 0} {shlex.quote(query)}"
+            query, wrong = shrink(server, expected, webhook_id, call_id, query, wrong)
+            kind = "redacted" if server is redacting else "plain"
+            repeat = f"--dataset {dataset_seed} {webhook_id} {call_id or 0} {shlex.quote(query)} {kind}"
             print(f"MISMATCH in query {number} of seed {seed}, here without what does not matter\n"
                   f"query    {query}\n{wrong}\nagain: {sys.argv[0]} {repeat}")
             return False
@@ -337,15 +360,16 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
     parser.add_argument("--queries", type=int, default=2500 if SANITIZED else 20000)
     parser.add_argument("--seconds", type=int, default=60, help="the end, even where some of the queries are left")
-    parser.add_argument("--dataset", nargs=4, metavar=("DATASET", "WEBHOOK", "CALL", "QUERY"),
-                        help="one query, on the records of that dataset; CALL is 0 for the list")
+    parser.add_argument("--dataset", nargs=5, metavar=("DATASET", "WEBHOOK", "CALL", "QUERY", "SERVER"),
+                        help="one query, on the records of that dataset; CALL is 0 for the list, SERVER plain or redacted")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     with Service(workers=2) as service:
         service.add_token("reader-1", ACCOUNT)
         service.freeze_clock("2026-11-30 12:00:00.000")
+        redacting = service.pool("redacting", WEBHOOK_CALLS_REDACT_HEADERS="Set-Cookie, X-Api-Key")
         queries = 1 if arguments.dataset else arguments.queries
-        return 0 if run(service, arguments.seed, queries, arguments.seconds, arguments.dataset) else 1
+        return 0 if run(service, redacting, arguments.seed, queries, arguments.seconds, arguments.dataset) else 1
 
 
 if __name__ == "__main__":

@@ -273,10 +273,10 @@ BOOST_AUTO_TEST_CASE(counting_in_one_piece) {
 }
 
 BOOST_AUTO_TEST_CASE(one_call) {
-  const Statement whole = select_call(7, 1842, FieldSet::all_attributes());
+  const Statement whole = select_call({.webhook_id = 7, .page_size = 1}, 1842);
   BOOST_TEST(whole.text() == "SELECT " + kAllColumns + from_now("PRIMARY") + " AND c.id=?");
   BOOST_TEST(shown_binds(whole) == "524288 524288 7 1842");
-  const Statement sparse = select_call(7, 1842, fields({CallField::created_at}));
+  const Statement sparse = select_call({.webhook_id = 7, .fields = fields({CallField::created_at})}, 1842);
   BOOST_TEST(sparse.text() == "SELECT c.id," + kTime + from_now("PRIMARY") + " AND c.id=?");
   BOOST_TEST(shown_binds(sparse) == "7 1842");
 }
@@ -293,7 +293,8 @@ BOOST_AUTO_TEST_CASE(contents) {
               {fields({CallField::body}), "c.id,SUBSTRING(c.body,?,?)", 1}};
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.columns) {
-      const Statement begin = select_contents(7, row.fields, ids), rest = select_contents(7, row.fields, ids, 3145728);
+      const Statement begin = select_contents({.webhook_id = 7}, row.fields, ids),
+                      rest = select_contents({.webhook_id = 7}, row.fields, ids, 3145728);
       BOOST_TEST(begin.text() == "SELECT " + row.columns + by_ids);
       BOOST_TEST(rest.text() == begin.text());
       BOOST_TEST(shown_binds(begin) == (row.texts == 2 ? "1 1048576 " : "") + std::string{"1 1048576 7 3 5 8 8"});

@@ -95,6 +95,10 @@ BOOST_AUTO_TEST_CASE(everything_set) {
   BOOST_TEST(config.database.statement_timeout.count() == 3600);
   BOOST_TEST((config.access == AccessMode::gateway));
   BOOST_TEST((read_config({{"WEBHOOK_CALLS_ACCESS", "open"}}).access == AccessMode::open));
+  const std::vector<std::string> names{"Set-Cookie", "X-Key", "a!#$%&'*+-.^_`|~0Z"};
+  BOOST_TEST(
+      read_config({{"WEBHOOK_CALLS_REDACT_HEADERS", "Set-Cookie, X-Key,a!#$%&'*+-.^_`|~0Z"}}).redacted_headers == names,
+      boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(hosts) {
@@ -164,6 +168,7 @@ BOOST_AUTO_TEST_CASE(one_fault_is_one_line_with_its_name) {
       {"DB_CONNECT_TIMEOUT", {"", "0", "61", "-1", "2s", "1.5", " 2", "99999999999999999999"}},
       {"DB_STATEMENT_TIMEOUT", {"", "0", "3601", "5m"}},
       {"ACCESS", {"", "Token", "none", "open "}},
+      {"REDACT_HEADERS", {"", "A,", "A B", "A:", "é", "A,,B", "(A)"}},
       {"DB_HOST", {"db", ""}},
       {"DB_PORT", {"3306"}},
       {"NAME_FILE", {"x"}},

@@ -52,6 +52,12 @@ BOOST_AUTO_TEST_CASE(another_for_any_other_document) {
   BOOST_TEST((std::set<std::string>{std::begin(tags), std::end(tags)}.size()) == std::size(tags));
 }
 
+BOOST_AUTO_TEST_CASE(another_where_other_headers_are_redacted) {
+  Asked plain{"", {7, 1842}}, redacted{"", {7, 1842}};
+  redacted.params.query.redaction = "Set-Cookie";
+  BOOST_TEST(make_entity_tag(plain.request()) != make_entity_tag(redacted.request()));
+}
+
 BOOST_AUTO_TEST_CASE(if_none_match) {
   const struct {
     std::string_view field;
