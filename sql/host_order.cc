@@ -8,7 +8,8 @@ namespace webhook_calls {
 std::vector<std::size_t> HostOrder::all(Clock::time_point now) const {
   std::vector<std::size_t> order(hosts_.size());
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_partition(order, [&](std::size_t host) { return hosts_[host].avoided_until <= now; });
+  std::stable_partition(order.begin(), order.end(),  // clang 14 cannot compile that of std::ranges
+                        [&](std::size_t host) { return hosts_[host].avoided_until <= now; });
   return order;
 }
 
