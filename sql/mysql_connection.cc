@@ -44,15 +44,18 @@ sql::ConnectOptionsMap options_for(const DatabaseSettings& settings, const Datab
   return options;
 }
 
-/// A Galera node outside its cluster lets clients connect, and then refuses whatever reads a table: the next host may
-/// do better. What else is wrong with this table is for the statements that need it.
-void refuse_outsider(sql::Connection& connection) {
+/// A Galera node outside its cluster lets clients connect, and then refuses whatever reads a table; a host that was not
+/// set up has no tables: the next host may do better. What else is wrong with this one is for the statements that need
+/// it.
+void refuse_useless_host(sql::Connection& connection) {
+  constexpr int kNoSuchTable = 1146;
   try {
     const std::unique_ptr<sql::Statement> statement{connection.createStatement()};
     const std::unique_ptr<sql::ResultSet> rows{
         statement->executeQuery("SELECT version FROM schema_migrations LIMIT 0")};
   } catch (const sql::SQLException& error) {
-    if (kind_of(error.getErrorCode()) == Kind::lost) throw;
+    const int code = error.getErrorCode();
+    if (kind_of(code) == Kind::lost || code == kNoSuchTable) throw;
   }
 }
 
@@ -62,7 +65,7 @@ std::unique_ptr<sql::Connection> open_connection(const DatabaseSettings& setting
                                                  bool among_others) {
   sql::ConnectOptionsMap options = options_for(settings, host);
   std::unique_ptr<sql::Connection> connection{get_driver_instance()->connect(options)};
-  if (among_others) refuse_outsider(*connection);
+  if (among_others) refuse_useless_host(*connection);
   return connection;
 }
 

@@ -11,8 +11,8 @@
 /// What there is to know of the connector before a statement can run. Only mysql_session.cc includes this.
 namespace webhook_calls {
 
-/// A connection to one host, with its session set up. Throws sql::SQLException, also where the host is a Galera node
-/// that is outside its cluster: `among_others` says that another host may do better.
+/// A connection to one host, with its session set up. Throws sql::SQLException; where another host may do better, as
+/// `among_others` says, also where the host is a Galera node outside its cluster, or has no tables.
 [[nodiscard]] std::unique_ptr<sql::Connection> open_connection(const DatabaseSettings& settings,
                                                                const DatabaseHost& host, bool among_others);
 

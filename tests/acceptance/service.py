@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import json
 import os
+import random
 import re
 import shlex
 import shutil
@@ -361,20 +362,24 @@ class Service(Server):
 
     def pool(self, name, workers=1, changes=(), http_lines="", **environment):
         """A pool with these worker variables (None unsets one)."""
-        sockets = Path(self.env["FCGI_SOCKET"]).parent
-        fcgi, log = sockets / f"{name}.fcgi", self.state / f"log/{name}.log"
-        variables = self.worker_environment(**environment)
-        command = ["spawn-fcgi", "-n", "-s", fcgi, "-M", "0600", "--", shutil.which("multiwatch"),
-                   f"--forks={workers}", "--signal=TERM", "--retry=1000000000", "--timeout=1", "--",
-                   WORKER]
-        with open(log, "ab") as output:
-            process = subprocess.Popen(
-                command, env=variables, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=die_with_parent)
-        self._pools.append(process)
+        fcgi = Path(self.env["FCGI_SOCKET"]).parent / f"{name}.fcgi"
+        process, log = self.start_workers(name, ["-s", fcgi, "-M", "0600"], workers, **environment)
         wait_until(fcgi.is_socket, f"socket of pool {name}")
         server = self.nginx_server(name, f"unix:{fcgi}", changes, http_lines)
         return Server(server.address, log, lambda: process.pid)
+
+    def start_workers(self, name, where, workers=1, **environment):
+        """Workers that no nginx server knows yet, which listen as these options of spawn-fcgi say. Returns the process that leads
+        their session, and their log."""
+        log = self.state / f"log/{name}.log"
+        command = ["spawn-fcgi", "-n", *where, "--", shutil.which("multiwatch"), f"--forks={workers}", "--signal=TERM",
+                   "--retry=1000000000", "--timeout=1", "--", WORKER]
+        with open(log, "ab") as output:
+            process = subprocess.Popen(
+                command, env=self.worker_environment(**environment), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, start_new_session=True, preexec_fn=die_with_parent)
+        self._pools.append(process)
+        return process, log
 
     def worker_environment(self, **changes):
         """What a worker of this service needs, with changes (None unsets a variable)."""
@@ -411,8 +416,9 @@ class Service(Server):
 
 
 def can_connect(address):
+    """A unix socket's path, or an IPv4 address and a port."""
     try:
-        with socket.socket(socket.AF_UNIX) as client:
+        with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as client:
             client.connect(address)
             return True
     except OSError:
@@ -423,6 +429,25 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def free_ports(count):
+    """On all local addresses, and below those that the system itself gives away: for what is started again later."""
+    limit = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    listeners, ports = [], []
+    try:
+        while len(ports) < count:
+            listener, port = socket.socket(), random.randrange(10000, limit)
+            listeners.append(listener)
+            try:
+                listener.bind(("", port))
+                ports.append(port)
+            except OSError:
+                pass  # taken
+    finally:
+        for listener in listeners:
+            listener.close()
+    return ports
 
 
 def send_signal(pid, number):

@@ -5,11 +5,9 @@ another its data, must be on the PATH: scripts/test-galera sees to that.
 """
 
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +15,7 @@ from pathlib import Path
 import pymysql
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
-from service import die_with_parent, process_state, send_signal, session_processes, stop_session, wait_until  # noqa: E402
+from service import die_with_parent, free_ports, process_state, send_signal, session_processes, stop_session, wait_until  # noqa: E402
 
 PROVIDER = "/usr/lib/galera/libgalera_smm.so"
 # A killed node is out of the cluster after 2 to 3 s. Shorter times make live nodes suspects while the machine is busy.
@@ -33,25 +31,6 @@ rsync() {
 export -f rsync
 exec wsrep_sst_rsync "$@"
 """
-
-
-def free_ports(count):
-    """Below those that the system itself gives away: some are used much later, when a node joins again."""
-    limit = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    listeners, ports = [], []
-    try:
-        while len(ports) < count:
-            listener, port = socket.socket(), random.randrange(10000, limit)
-            listeners.append(listener)
-            try:
-                listener.bind(("127.0.0.1", port))
-                ports.append(port)
-            except OSError:
-                pass  # taken
-    finally:
-        for listener in listeners:
-            listener.close()
-    return ports
 
 
 class Node:

@@ -4,11 +4,9 @@
     scripts/test-galera
 """
 
-import contextlib
 import re
 import signal
 import sys
-import threading
 import time
 import unittest
 from pathlib import Path
@@ -18,6 +16,7 @@ import pymysql
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from commands import PROJECT, call  # noqa: E402
 from cluster import Cluster  # noqa: E402
+from load import running  # noqa: E402
 from service import LIST, SHOW, Service, check_answer, wait_until  # noqa: E402
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -96,32 +95,6 @@ def walk(server, target):
         ids += answer.ids()
         target = document["links"].get("next")
     return ids
-
-
-@contextlib.contextmanager
-def running(*loops):
-    """Calls each function again and again, in a thread of its own, until the end of the block; then raises the first fault."""
-    over, faults = threading.Event(), []
-
-    def repeat(loop):
-        try:
-            while not over.is_set():
-                loop()
-        except BaseException as fault:
-            faults.append(fault)
-            over.set()
-
-    threads = [threading.Thread(target=repeat, args=(loop,)) for loop in loops]
-    for thread in threads:
-        thread.start()
-    try:
-        yield over
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-    if faults:
-        raise faults[0]
 
 
 class GaleraTest(unittest.TestCase):

@@ -1,0 +1,309 @@
+#!/usr/bin/python3
+"""Workers that know three database hosts with the same data, of which some are killed, hang, or are of no use: what a client sees of it, where the
+workers are meanwhile, and when they are back. scripts/test-galera has the same with a real cluster."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+import pymysql
+
+from load import Load, running
+from service import (LIST, MYSQLD, SANITIZED, SHOW, Service, check_answer, die_with_parent, free_ports, numbers, process_state, send_signal,
+                     stop_session, wait_until)
+
+TOKEN = [("Authorization", "Bearer reader-1")]
+TARGETS = [LIST % 1, LIST % 1 + "?count=true&sort=-created_at&page[size]=7", LIST % 1 + "?filter[http_code]=500", SHOW % (1, 1)]
+CONNECT_LIMIT, STATEMENT_LIMIT, PAUSE = 2, 2, 10  # seconds; the last is HostOrder::kFirstPause
+SLACK = 6 if SANITIZED else 2
+WORKERS = 2
+service = None
+command, data = None, None  # of the service's database, and a copy of its files
+hosts = []
+
+
+def setUpModule():
+    global service, command, data
+    service = Service(workers=1)  # for its nginx, and for pools beside its own
+    unittest.addModuleCleanup(service.stop)
+    service.add_token("reader-1", 1)
+    service.add_webhooks((1, 1, "hook", "https://example.com/1"))
+    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                f"SELECT seq, 1, 200 + seq % 2 * 300, 'a: 1', CONCAT('body ', seq) FROM {numbers(300)}")
+    # MySQL's default kind of password needs TLS there, which these servers do not have.
+    (port,) = [None] if MYSQLD else free_ports(1)
+    if port:
+        for statement in (f"CREATE USER run_reader@127.0.0.1 IDENTIFIED BY '{password()}'",
+                          "GRANT webhook_calls_reader TO run_reader@127.0.0.1", "SET DEFAULT ROLE webhook_calls_reader FOR run_reader@127.0.0.1"):
+            service.sql(statement)
+    command, data = stopped_database()
+    hosts.extend(Host(name, command, data, port if name == "third" else None) for name in ("first", "second", "third"))
+
+
+def password():
+    return (service.state / "secrets/reader.password").read_text()
+
+
+def stopped_database():
+    """The command of the service's database, and a copy of its data, made while it is stopped."""
+    database = service.database_server()
+    command = Path(f"/proc/{database}/cmdline").read_text().rstrip("\0").split("\0")
+    command[0] = os.readlink(f"/proc/{database}/exe")
+    run = service._run.pid
+    send_signal(run, signal.SIGSTOP)  # else it would start the database again
+    try:
+        service.sql("SHUTDOWN")
+        wait_until(lambda: process_state(database) in ("", "Z"), "end of the database", 60)
+        copy_data(service.state / "database", service.folder / "data")
+    finally:
+        send_signal(run, signal.SIGCONT)
+    return command, service.folder / "data"
+
+
+def copy_data(source, target):
+    subprocess.run(["cp", "-a", "--sparse=always", source, target], check=True)
+    (target / "auto.cnf").unlink(missing_ok=True)  # the identity of a MySQL server
+
+
+class Host:
+    """A database server of its own, with a copy of the data: on a unix socket for the test, and where it has a port also on that for workers."""
+
+    def __init__(self, name, command, data, port=None):
+        self.folder = service.folder / name
+        self.folder.mkdir()
+        self.socket, self.log, self.process = self.folder / "db.sock", self.folder / "log", None
+        copy_data(data, self.folder / "data")
+        own = {"--datadir": self.folder / "data", "--socket": self.socket, "--pid-file": self.folder / "pid", "--log-error": self.log,
+               "--tmpdir": self.folder}
+        self.command = [part for part in command if part.split("=")[0] not in own and (not port or part != "--skip-networking")]
+        self.command += [f"{option}={value}" for option, value in own.items()] + ["--event-scheduler=OFF"]
+        self.address = f"unix:{self.socket}"
+        if port:
+            self.command += ["--bind-address=127.0.0.1", f"--port={port}"]
+            self.address = f"127.0.0.1:{port}"
+        unittest.addModuleCleanup(self.stop)
+        self.start()
+
+    def start(self):
+        with open(self.log, "ab") as output:
+            self.process = subprocess.Popen(self.command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                            start_new_session=True, preexec_fn=die_with_parent)
+        wait_until(self.answers, f"answer of {self.folder.name}", 60)
+
+    def stop(self):
+        if self.process.poll() is None:
+            stop_session(self.process)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    @contextlib.contextmanager
+    def killed(self):
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextlib.contextmanager
+    def hung(self):
+        send_signal(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            send_signal(self.process.pid, signal.SIGCONT)
+
+    def connect(self):
+        return pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True, charset="utf8mb4")
+
+    def sql(self, statement):
+        connection = self.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(self.log.read_text(errors="replace")[-4000:])
+        try:
+            return bool(self.sql("SELECT 1"))
+        except pymysql.err.MySQLError:
+            return False
+
+    def readers(self):
+        """How many workers are connected."""
+        return self.sql("SELECT COUNT(*) FROM performance_schema.threads WHERE processlist_user = 'run_reader'" if MYSQLD else
+                        "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'run_reader'")[0][0]
+
+
+class TestCase(unittest.TestCase):
+    def pool(self, *those, workers=WORKERS):
+        name = f"hosts-{len(service._pools)}"
+        pool = service.pool(name, workers, WEBHOOK_CALLS_DB_HOSTS=",".join(host.address for host in those),
+                            WEBHOOK_CALLS_DB_CONNECT_TIMEOUT=str(CONNECT_LIMIT), WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT=str(STATEMENT_LIMIT))
+        self.addCleanup(lambda: stop_session(service._pools[-1]))  # its connections would be counted in the next test
+        return pool
+
+    def changes(self, pool):
+        """The log's lines about database hosts."""
+        lines = [line for line in pool.log.read_text().splitlines() if '"event":"database_host"' in line]
+        return [json.loads(line) for line in lines]
+
+    def wait_for_workers_at(self, host, seconds, count=WORKERS):
+        begin = time.monotonic()
+        wait_until(lambda: host.readers() == count, f"{count} workers at host {host.folder.name}", seconds)
+        return time.monotonic() - begin
+
+    def assert_served(self, pool, seconds):
+        begin = time.monotonic()
+        answer = pool.send("GET", TARGETS[0], TOKEN)
+        self.assertEqual(200, answer.status, answer.body)
+        check_answer(answer)
+        self.assertLess(time.monotonic() - begin, seconds + SLACK)
+
+    def assert_unavailable(self, pool, seconds):
+        begin = time.monotonic()
+        answer = pool.send("GET", TARGETS[0], TOKEN)
+        self.assertEqual(503, answer.status, answer.body)
+        check_answer(answer)
+        self.assertLess(time.monotonic() - begin, seconds + SLACK)
+
+
+class UnderLoadTest(TestCase):
+    def test_first_killed_and_back(self):
+        first, second, third = hosts
+        pool = self.pool(*hosts)
+        load = Load(pool, TARGETS, TOKEN)
+        with running(*[load.loop] * 4):
+            self.wait_for_workers_at(first, 10)
+            with first.killed():
+                gone = self.wait_for_workers_at(second, SLACK)
+                load.wait_for_more(200)
+            back = self.wait_for_workers_at(first, PAUSE + SLACK)
+            load.wait_for_more(200)
+        load.report(f"first host killed: workers at the second after {gone:.1f} s, back {back:.1f} s after it was")
+        self.assertEqual([], load.faults())
+        self.assertLess(load.slowest(), SLACK)
+        self.assertEqual((0, 0), (second.readers(), third.readers()))
+        changes = self.changes(pool)
+        self.assertEqual([second.address] * WORKERS + [first.address] * WORKERS, [line["host"] for line in changes])
+        for line in changes[:WORKERS]:
+            self.assertIn(first.address, line["error"])
+
+    def test_first_hung_and_back(self):
+        first, second, _ = hosts
+        pool = self.pool(*hosts)
+        load = Load(pool, TARGETS, TOKEN)
+        with running(*[load.loop] * 4):
+            self.wait_for_workers_at(first, 10)
+            with first.hung():
+                gone = self.wait_for_workers_at(second, STATEMENT_LIMIT + SLACK)
+                load.wait_for_more(200)
+            back = self.wait_for_workers_at(first, PAUSE + SLACK)
+            load.wait_for_more(200)
+        load.report(f"first host hung: workers at the second after {gone:.1f} s, back {back:.1f} s after it was")
+        self.assertEqual([], load.faults())
+        # Two workers, four clients: one may come to a worker that waits, and then to the other one that does.
+        self.assertLess(load.slowest(), 2 * STATEMENT_LIMIT + SLACK)
+        self.assertEqual(0, second.readers())
+        self.assertEqual([second.address] * WORKERS + [first.address] * WORKERS, [line["host"] for line in self.changes(pool)])
+
+    def test_first_dead_and_second_hung(self):
+        """For so long that workers try both again, which costs a client no more than one time limit."""
+        first, second, third = hosts
+        pool = self.pool(*hosts)
+        load = Load(pool, TARGETS, TOKEN)
+        with first.killed(), running(*[load.loop] * 4):
+            self.wait_for_workers_at(second, 10)
+            with second.hung():
+                begin = time.monotonic()
+                gone = self.wait_for_workers_at(third, STATEMENT_LIMIT + SLACK)
+                settled = time.monotonic()
+                wait_until(lambda: load.slowest(settled + 1) >= CONNECT_LIMIT, "another trial", PAUSE + CONNECT_LIMIT + SLACK)
+                load.wait_for_more(200)
+                self.assertEqual(WORKERS, third.readers())
+                trial = load.slowest(settled + 1)
+        load.report(f"first host dead, second hung: workers at the third after {gone:.1f} s, a trial cost {trial:.1f} s", begin)
+        self.assertEqual([], load.faults())
+        self.assertLess(load.slowest(), 2 * max(STATEMENT_LIMIT, CONNECT_LIMIT) + SLACK)
+
+    def test_all_killed_and_back(self):
+        pool = self.pool(*hosts)
+        self.assert_served(pool, CONNECT_LIMIT)
+        with contextlib.ExitStack() as dead:
+            for host in hosts:
+                dead.enter_context(host.killed())
+            for _ in range(4):
+                self.assert_unavailable(pool, 0)
+        for _ in range(4):
+            self.assert_served(pool, 0)
+
+    def test_all_hung_and_back(self):
+        pool = self.pool(*hosts, workers=1)
+        self.assert_served(pool, CONNECT_LIMIT)
+        with contextlib.ExitStack() as hung:
+            for host in hosts:
+                hung.enter_context(host.hung())
+            self.assert_unavailable(pool, STATEMENT_LIMIT + 3 * CONNECT_LIMIT)
+            self.assert_unavailable(pool, 3 * CONNECT_LIMIT)
+        self.assert_served(pool, 0)
+
+
+class UselessHostTest(TestCase):
+    def assert_next_is_used(self, useless, code):
+        pool = self.pool(useless, hosts[1], workers=1)
+        for _ in range(3):
+            self.assert_served(pool, 0)
+        (change,) = self.changes(pool)
+        self.assertEqual(hosts[1].address, change["host"])
+        self.assertIn(f"{useless.address}: {code} ", change["error"])
+        self.assertNotIn(password(), pool.log.read_text())
+
+    def test_host_that_refuses_the_password(self):
+        hosts[0].sql("ALTER USER run_reader@localhost IDENTIFIED BY 'another'")
+        try:
+            self.assert_next_is_used(hosts[0], 1045)
+        finally:
+            hosts[0].sql(f"ALTER USER run_reader@localhost IDENTIFIED BY '{password()}'")
+
+    def test_host_without_the_schema(self):
+        """First an empty one, as where it was never migrated, then none of that name."""
+        empty = Host("empty", command, data)
+        self.addCleanup(empty.stop)
+        name = service.env["DB_NAME"]
+        empty.sql(f"DROP DATABASE {name}")
+        empty.sql(f"CREATE DATABASE {name}")
+        empty.sql(f"GRANT SELECT ON {name}.* TO run_reader@localhost")
+        self.assert_next_is_used(empty, 1146)
+        empty.sql(f"DROP DATABASE {name}")
+        self.assert_next_is_used(empty, 1049)
+
+
+class TimeLimitTest(TestCase):
+    def test_statement_over_its_limit_is_not_repeated_at_another_host(self):
+        first, second, _ = hosts
+        pool = self.pool(*hosts, workers=1)
+        self.assert_served(pool, 0)
+        executed = second.sql("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")
+        blocker = first.connect()
+        try:
+            blocker.cursor().execute(f"LOCK TABLES {service.env['DB_NAME']}.webhook_calls WRITE")
+            self.assert_unavailable(pool, STATEMENT_LIMIT)
+        finally:
+            blocker.close()
+        self.assert_served(pool, 0)
+        self.assertEqual(executed, second.sql("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'"))
+        self.assertEqual([], self.changes(pool))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,286 @@
+#!/usr/bin/python3
+"""Pools of workers on several hosts, as README.md sets them up, while some are killed, hang or cannot be reached; and connections to a pool on
+TCP that nginx would not make. The hosts are addresses of this machine: 127.0.0.2 and so on."""
+
+import contextlib
+import signal
+import socket
+import time
+import unittest
+from pathlib import Path
+
+import fastcgi
+from load import Load, running
+from service import (LIST, SHOW, Server, Service, can_connect, check_answer, expect, free_ports, numbers, send_signal,
+                     session_processes, stop_session, wait_until)
+
+TOKEN = [("Authorization", "Bearer reader-1")]
+SMALL = [LIST % 1, LIST % 1 + "?count=true&sort=-created_at&page[size]=7", LIST % 1 + "?filter[http_code]=500", SHOW % (1, 1)]
+LARGE = LIST % 9  # a page of 64 MB
+FAIL_SECONDS, CONNECT_SECONDS, READ_SECONDS = 2, 2, 3  # shorter than in the README, where that can be
+READ_LIMIT, WRITE_LIMIT, CLOSE_LIMIT = 5, 30, 2  # of a worker: kReadTimeout, three times kWriteTimeout, and libfcgi's
+SLACK = 2
+service = None
+deaf = None
+
+
+def setUpModule():
+    global service
+    service = Service(workers=1)
+    unittest.addModuleCleanup(service.stop)
+    service.add_token("reader-1", 1)
+    service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "large", "https://example.com/9"))
+    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                f"SELECT seq, 1, 200 + seq % 2 * 300, 'a: 1', CONCAT('body ', seq) FROM {numbers(50)}")
+    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                f"SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(1000)}")
+    begin_deaf_clients()
+
+
+def begin_deaf_clients():
+    """As long as the other tests take, two web servers take nothing of a page of 64 MB, at a pool of two workers: see SilentReaderTest."""
+    global deaf
+    (port,) = free_ports(1)
+    deaf = Host("127.0.0.10", port)
+    for _ in range(2):
+        client = fastcgi.connect(deaf.address, receive_buffer=4096)
+        unittest.addModuleCleanup(client.close)
+        client.sendall(fastcgi.begin_of_request(LARGE) + fastcgi.record(fastcgi.STDIN))
+    deaf.begin = time.monotonic()
+
+
+def assert_served(test, server, seconds):
+    begin = time.monotonic()
+    answer = server.send("GET", SMALL[0], TOKEN)
+    took = time.monotonic() - begin
+    test.assertEqual(200, answer.status, answer.body)
+    test.assertEqual(50, len(check_answer(answer)["data"]))
+    test.assertLess(took, seconds + SLACK)
+
+
+class Host:
+    """A pool of two workers on an address of its own."""
+
+    def __init__(self, address, port, **environment):
+        self.address, self.environment = (address, port), environment
+        self.name = "host-" + address
+        self.start()
+
+    def start(self):
+        where = ["-a", self.address[0], "-p", str(self.address[1])]
+        self.process, self.log = service.start_workers(self.name, where, 2, **self.environment)
+        self.server = Server(None, self.log, lambda: self.process.pid)
+        wait_until(lambda: len(self.server.worker_pids()) == 2, f"workers of {self.name}")
+
+    def requests(self):
+        return len(self.server.log_lines())
+
+    def signal(self, number):
+        for pid in session_processes(self.process.pid):
+            send_signal(pid, number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+        wait_until(lambda: not session_processes(self.process.pid), f"end of {self.name}")
+
+    @contextlib.contextmanager
+    def hung(self):
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def wait_for_more(self, count, seconds):
+        before = self.requests()
+        wait_until(lambda: self.requests() >= before + count, f"{count} more requests at {self.name}", seconds)
+
+
+def connections(port):
+    """Those that are open from nginx, or a worker, to the other."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = f":{port:04X}"
+    return [line[1:4] for line in lines if line[3] in ("01", "08") and (line[1].endswith(ends) or line[2].endswith(ends))]
+
+
+class UnreachableHost:
+    """An address that takes no connection and refuses none, as where packets are lost: its queue is full."""
+
+    def __init__(self, address, port):
+        self.sockets = [socket.create_server((address, port), backlog=0)]
+        try:
+            while True:
+                self.sockets.append(fastcgi.connect((address, port), timeout=0.2))
+        except TimeoutError:
+            pass
+
+    def close(self):
+        for each in self.sockets:
+            each.close()
+
+
+class PoolHostsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        (cls.port,) = free_ports(1)
+        cls.hosts = [Host(f"127.0.0.{n}", cls.port) for n in (2, 3, 4)]
+        cls.server = cls.nginx("hosts", [host.address for host in cls.hosts])
+        cls.addClassCleanup(cls.check_that_nothing_is_left)
+
+    @classmethod
+    def check_that_nothing_is_left(cls):
+        wait_until(lambda: not connections(cls.port), "end of all connections")
+        for host in cls.hosts:
+            expect(len(session_processes(host.process.pid)) == 3, f"{host.name} has another number of processes")
+            stop_session(host.process)
+            expect(not can_connect(host.address), f"something still listens at {host.name}")
+
+    @classmethod
+    def nginx(cls, name, addresses):
+        members = "\n".join(f"server {address}:{port} max_fails=2 fail_timeout={FAIL_SECONDS}s;" for address, port in addresses)
+        upstream = name.replace("-", "_")
+        return service.nginx_server(
+            name, upstream, [("fastcgi_read_timeout    30s", f"fastcgi_read_timeout {READ_SECONDS}s")],
+            f"upstream {upstream} {{\nzone {upstream} 64k;\nleast_conn;\n{members}\n}}")
+
+    def load(self, targets=SMALL, server=None):
+        return Load(server or self.server, targets, TOKEN)
+
+    def test_one_killed_and_back(self):
+        host, load = self.hosts[0], self.load()
+        with running(*[load.loop] * 6):
+            for host in self.hosts:
+                host.wait_for_more(50, 20)
+            for _ in range(3):
+                host.kill()
+                load.wait_for_more(300)
+                host.start()
+                begin = time.monotonic()
+                host.wait_for_more(20, FAIL_SECONDS + SLACK)
+                print(f"\nback after {time.monotonic() - begin:.1f} s", end="")
+        load.report("one of three pool hosts killed three times")
+        self.assertEqual([], load.faults())
+        self.assertLess(load.slowest(), SLACK)
+
+    def test_one_hung_and_back(self):
+        host, load = self.hosts[1], self.load()
+        with running(*[load.loop] * 6):
+            host.wait_for_more(50, 20)
+            with host.hung():
+                begin = time.monotonic()
+                # Until the first ones have given up, and one tried again.
+                wait_until(lambda: load.slowest(begin) >= READ_SECONDS, "end of the first wait", 30)
+                load.wait_for_more(300)
+                first = len([1 for _, seconds, _ in load.since(begin) if seconds >= READ_SECONDS])
+                wait_until(lambda: len([1 for _, seconds, _ in load.since(begin) if seconds >= READ_SECONDS]) > first, "another trial", 30)
+            back = time.monotonic()
+            host.wait_for_more(20, FAIL_SECONDS + SLACK)
+            print(f"\nback after {time.monotonic() - back:.1f} s", end="")
+            load.wait_for_more(100)
+        load.report("one of three pool hosts hung")
+        self.assertEqual([], load.faults())
+        self.assertLess(load.slowest(), READ_SECONDS + SLACK)
+        # Of six clients no more than their share may wait at the hung host, because it is not the one with the fewest connections.
+        self.assertLessEqual(first, 3)
+
+    def test_one_killed_one_hung_and_one_unreachable(self):
+        killed, hung, well = self.hosts
+        lost = UnreachableHost("127.0.0.5", self.port)
+        self.addCleanup(lost.close)
+        server = self.nginx("lost-one", [*[host.address for host in self.hosts], ("127.0.0.5", self.port)])
+        load = self.load(server=server)
+        killed.kill()
+        try:
+            with hung.hung(), running(*[load.loop] * 6):
+                load.wait_for_more(300, 60)
+                wait_until(lambda: load.slowest() >= READ_SECONDS, "end of the first wait", 30)
+                load.wait_for_more(300, 60)
+        finally:
+            killed.start()
+        load.report("of four pool hosts one killed, one hung, one unreachable")
+        self.assertEqual([], load.faults())
+        self.assertLess(load.slowest(), READ_SECONDS + CONNECT_SECONDS + SLACK)
+
+    def test_large_answers_are_right_or_visibly_cut(self):
+        host = self.hosts[2]
+        load = self.load([LARGE + f"?page[size]={size}" for size in (40, 160)])
+        with running(*[load.loop] * 4):
+            for _ in range(3):
+                host.wait_for_more(4, 20)
+                host.kill()
+                load.wait_for_more(8, 60)
+                host.start()
+        load.report("large answers")
+        self.assertEqual([], [fault for fault in load.faults() if not fault.startswith("cut short")])
+
+    def test_503_of_a_worker_is_the_answer(self):
+        """Not a reason to ask the next host: a statement over its limit would be repeated on each."""
+        (port,) = free_ports(1)
+        hosts = [Host(f"127.0.0.{n}", port, WEBHOOK_CALLS_DB_HOSTS="unix:/nonexistent/db.sock") for n in (6, 7)]
+        server = self.nginx("no-database", [host.address for host in hosts])
+        for _ in range(10):
+            answer = server.send("GET", SMALL[0], TOKEN)
+            self.assertEqual(503, answer.status)
+            check_answer(answer)
+        wait_until(lambda: sum(host.requests() for host in hosts) >= 10, "log lines")
+        self.assertEqual(10, sum(host.requests() for host in hosts))
+
+
+class ConnectionTest(unittest.TestCase):
+    """What is no web server's way, at a pool on TCP."""
+
+    @classmethod
+    def setUpClass(cls):
+        (port,) = free_ports(1)
+        cls.host = Host("127.0.0.8", port)
+        cls.server = service.nginx_server("tcp", f"127.0.0.8:{port}")
+
+    def connect(self, **options):
+        client = fastcgi.connect(self.host.address, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def test_connections_that_fall_silent(self):
+        """Each holds a worker for READ_LIMIT and the time libfcgi takes to close it, and no longer."""
+        for sent in (0, 20):
+            self.connect().sendall(fastcgi.begin_of_request(SMALL[0])[:sent])
+        assert_served(self, self.server, READ_LIMIT + CLOSE_LIMIT)
+        for sent in (8, -1):
+            self.connect().sendall(fastcgi.begin_of_request(SMALL[0])[:sent])
+        assert_served(self, self.server, READ_LIMIT + CLOSE_LIMIT)
+
+    def test_content_that_nobody_reads(self):
+        content = fastcgi.record(fastcgi.STDIN, b"x" * 60_000) * 4
+        for end in (fastcgi.record(fastcgi.STDIN), b""):
+            for _ in range(2):
+                client = self.connect()
+                client.sendall(fastcgi.begin_of_request(SMALL[0]) + content + end)
+                output, ended = fastcgi.read_answer(client)
+                self.assertTrue(ended)
+                self.assertTrue(output.startswith(b"Status: 200 OK\r\n"), output[:200])
+        assert_served(self, self.server, CLOSE_LIMIT)
+
+    def test_only_listed_web_servers_are_heard(self):
+        (port,) = free_ports(1)
+        host = Host("127.0.0.9", port, FCGI_WEB_SERVER_ADDRS="127.0.0.1,127.0.0.20")
+        request = fastcgi.begin_of_request(SMALL[0]) + fastcgi.record(fastcgi.STDIN)
+        for source, listed in (("127.0.0.21", False), ("127.0.0.20", True), ("127.0.0.21", False), ("127.0.0.1", True)):
+            with fastcgi.connect(host.address, source) as client:
+                with contextlib.suppress(ConnectionError):
+                    client.sendall(request)
+                output, ended = fastcgi.read_answer(client)
+                self.assertEqual((listed, listed), (bool(output), ended), source)
+        self.assertEqual(2, host.requests())
+
+
+class SilentReaderTest(unittest.TestCase):
+    def test_web_server_that_reads_nothing(self):
+        """Last of this file's tests, because the time limit is long. Both answers were begun in setUpModule()."""
+        wait_until(lambda: deaf.requests() == 2, "end of the answers that nobody reads", max(0, deaf.begin + WRITE_LIMIT - time.monotonic()) + SLACK)
+        self.assertEqual(["client_gone"] * 2, [line["outcome"] for line in deaf.server.log_lines()])
+        assert_served(self, service.nginx_server("deaf", "%s:%d" % deaf.address), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
