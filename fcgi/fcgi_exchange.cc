@@ -23,12 +23,13 @@ constexpr timeval kWriteTimeout{10, 0};
 /// On a TCP socket one that says nothing may be unable to: its machine is off, or it is not the web server.
 constexpr timeval kReadTimeout{5, 0};
 
-bool is_tcp(int descriptor) {
+/// AF_UNIX, AF_INET or AF_INET6.
+int family_of(int descriptor) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): how the system takes any kind of address
-  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
-  return address.ss_family == AF_INET || address.ss_family == AF_INET6;
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return AF_UNSPEC;
+  return address.ss_family;
 }
 
 /// Writes all parts, however the kernel divides them; false where the receiver has gone, or hangs.
@@ -124,8 +125,12 @@ class FastCgiRequest {
     if (FCGX_Init() != 0 || FCGX_InitRequest(&request_, 0, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
       throw std::runtime_error("libfcgi cannot be initialised");
     }
+    const int family = family_of(0);
+    if (family == AF_INET6 && std::getenv("FCGI_WEB_SERVER_ADDRS") != nullptr) {
+      throw std::runtime_error("FCGI_WEB_SERVER_ADDRS keeps nobody out on IPv6, where libfcgi does not look at it");
+    }
     // The connections of a listening TCP socket have its timeouts; libfcgi reads from them before it hands them over.
-    if (is_tcp(0)) ::setsockopt(0, SOL_SOCKET, SO_RCVTIMEO, &kReadTimeout, sizeof kReadTimeout);
+    if (family != AF_UNIX) ::setsockopt(0, SOL_SOCKET, SO_RCVTIMEO, &kReadTimeout, sizeof kReadTimeout);
   }
   FastCgiRequest(const FastCgiRequest&) = delete;
   FastCgiRequest& operator=(const FastCgiRequest&) = delete;

@@ -152,7 +152,7 @@ class ServiceTest(unittest.TestCase):
         load_fixture(service)
         pool = "unix:" + service.env["FCGI_SOCKET"]
         few = [("limit_req_status", "limit_req zone=few; limit_req_status")]
-        late = [("fastcgi_connect_timeout 5s", "fastcgi_connect_timeout 200ms")]
+        late = [("fastcgi_connect_timeout 2s", "fastcgi_connect_timeout 200ms")]
         # A listener whose queue is full: to connect to it takes for ever.
         full = cls.enterClassContext(socket.create_server(("127.0.0.1", 0), backlog=0))
         cls.enterClassContext(socket.create_connection(full.getsockname()))
