@@ -4,6 +4,7 @@
     scripts/test-galera
 """
 
+import os
 import re
 import signal
 import sys
@@ -25,6 +26,7 @@ AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created
 EXPIRED = "SELECT COUNT(*) FROM webhook_calls WHERE created_at <= UTC_TIMESTAMP(3) - INTERVAL 60 DAY"
 LEFT = f"{EXPIRED} OR webhook_id = 33"
 VISIBLE = "SELECT COUNT(*) FROM webhook_calls WHERE webhook_id = %s AND created_at > UTC_TIMESTAMP(3) - INTERVAL 60 DAY"
+WORKERS_RETURN_LIMIT = 70  # seconds: HostOrder::kLongestPause, and what the machine's other work takes
 RECOVERY_LIMIT = 20  # seconds after a node's death, on a machine that has other work too; as a rule it is 2
 
 # What cron calls on every node, by a purger's option file: name and options.
@@ -272,6 +274,30 @@ class KilledNodeTest(GaleraTest):
             first.wait_until_synced()
             readers.assert_recovered(self, "node 1 inside again", begin)
         self.assert_same_on_all_nodes(1)
+
+    def test_hung_and_back(self):
+        """Its clients' connections stay open, and nothing comes: workers leave it, the cluster shuts it out, and it joins again by itself."""
+        first, *others = cluster.nodes
+        readers, writers = Readers(), [Writer(node, 4) for node in others]
+        with running(readers.loop, readers.loop, *(writer.loop for writer in writers)):
+            wait_until(lambda: len(readers.answers) > 100, "reading load")
+            begin = time.monotonic()
+            os.kill(first.process.pid, signal.SIGSTOP)
+            try:
+                wait_until(lambda: all(node.status("cluster_size") == "2" for node in others), "cluster of two", RECOVERY_LIMIT)
+                readers.assert_recovered(self, "node 1 hung", begin)
+                for writer in writers:
+                    writer.wait_for_more()
+            finally:
+                os.kill(first.process.pid, signal.SIGCONT)
+            back, log_begin = time.monotonic(), pool.log.stat().st_size
+            returned = f'"event":"database_host","host":"unix:{first.socket}"'.encode()
+            wait_until(lambda: pool.log.read_bytes()[log_begin:].count(returned) == 3, "workers at node 1", WORKERS_RETURN_LIMIT)
+            progress(f"workers at node 1 again after {time.monotonic() - back:.1f} s")
+            first.wait_until_synced()
+            readers.assert_recovered(self, "node 1 back", back)
+        self.assertEqual([], [status for _, status in readers.answers if status != 200])
+        self.assert_same_on_all_nodes(1, 4)
 
 
 class PurgeTest(GaleraTest):
