@@ -3,12 +3,14 @@
 #include <fastcgi.h>
 #include <fcgiapp.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -17,20 +19,6 @@
 
 namespace webhook_calls {
 namespace {
-
-/// A web server that takes nothing for so long hangs, and must not hold a worker for ever.
-constexpr timeval kWriteTimeout{10, 0};
-/// On a TCP socket one that says nothing may be unable to: its machine is off, or it is not the web server.
-constexpr timeval kReadTimeout{5, 0};
-
-/// AF_UNIX, AF_INET or AF_INET6.
-int family_of(int descriptor) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): how the system takes any kind of address
-  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return AF_UNSPEC;
-  return address.ss_family;
-}
 
 /// Writes all parts, however the kernel divides them; false where the receiver has gone, or hangs.
 bool write_all(int descriptor, std::vector<iovec> parts) {
@@ -118,32 +106,67 @@ int serve_cgi(const Handler& handler) {
   return handler(request, output) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/// Accepts connections, until SIGTERM or SIGUSR1 (what multiwatch sends by default) says that there shall be no more.
+/// These come in only while a process waits: libfcgi lets them break off the reading of a request, which nobody would
+/// then answer.
+class Listener {
+ public:
+  Listener() {
+    sigemptyset(&endings_);
+    for (const int signal : {SIGTERM, SIGUSR1}) {
+      sigaddset(&endings_, signal);
+      struct sigaction action {};
+      action.sa_handler = [](int) { ::close(kSocket); };  // also for the accept() that is about to begin
+      sigaction(signal, &action, nullptr);
+    }
+    sigprocmask(SIG_BLOCK, &endings_, nullptr);
+  }
+
+  /// A connection, or -1 at the end.
+  [[nodiscard]] int accept() const {
+    int connection = -1;
+    int reason = 0;
+    do {
+      sigprocmask(SIG_UNBLOCK, &endings_, nullptr);
+      connection = ::accept4(kSocket, nullptr, nullptr, SOCK_CLOEXEC);
+      reason = errno;
+      sigprocmask(SIG_BLOCK, &endings_, nullptr);
+    } while (connection < 0 && (reason == EINTR || reason == ECONNABORTED));
+    if (connection >= 0) {
+      (void)::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kReadTimeout, sizeof kReadTimeout);
+      (void)::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &kWriteTimeout, sizeof kWriteTimeout);
+    }
+    return connection;
+  }
+
+ private:
+  static constexpr int kSocket = 0;
+  /// A web server has its request ready when it connects; others shall hold no worker.
+  static constexpr timeval kReadTimeout{2, 0};
+  /// One that takes nothing for so long hangs. It has a file for what its client does not take.
+  static constexpr timeval kWriteTimeout{10, 0};
+
+  sigset_t endings_{};
+};
+
 /// Owns the state of one request after the other.
 class FastCgiRequest {
  public:
   FastCgiRequest() {
-    if (FCGX_Init() != 0 || FCGX_InitRequest(&request_, 0, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+    constexpr int kNoSocket = -1;  // libfcgi accepts nothing itself
+    if (FCGX_Init() != 0 || FCGX_InitRequest(&request_, kNoSocket, 0) != 0) {
       throw std::runtime_error("libfcgi cannot be initialised");
     }
-    const int family = family_of(0);
-    if (family == AF_INET6 && std::getenv("FCGI_WEB_SERVER_ADDRS") != nullptr) {
-      throw std::runtime_error("FCGI_WEB_SERVER_ADDRS keeps nobody out on IPv6, where libfcgi does not look at it");
-    }
-    // The connections of a listening TCP socket have its timeouts; libfcgi reads from them before it hands them over.
-    if (family != AF_UNIX) ::setsockopt(0, SOL_SOCKET, SO_RCVTIMEO, &kReadTimeout, sizeof kReadTimeout);
   }
   FastCgiRequest(const FastCgiRequest&) = delete;
   FastCgiRequest& operator=(const FastCgiRequest&) = delete;
   ~FastCgiRequest() { FCGX_Free(&request_, 1); }
 
-  bool accept() {
-    int result = 0;
-    do {
-      errno = 0;
-      result = FCGX_Accept_r(&request_);
-    } while (result == -EAGAIN);  // there was no request within kReadTimeout
-    if (result >= 0) ::setsockopt(request_.ipcFd, SOL_SOCKET, SO_SNDTIMEO, &kWriteTimeout, sizeof kWriteTimeout);
-    return result >= 0;
+  /// False where there is no request on the connection, which is then closed.
+  bool read(int connection) {
+    request_.ipcFd = connection;
+    request_.keepConnection = 1;  // else libfcgi begins by closing what it takes for the last request's
+    return FCGX_Accept_r(&request_) >= 0;
   }
 
   void answer(const Handler& handler) {
@@ -175,8 +198,14 @@ bool has_requests() { return FCGX_IsCGI() == 0 || std::getenv("REQUEST_METHOD") 
 
 int serve_requests(const Handler& handler) {
   if (FCGX_IsCGI() != 0) return serve_cgi(handler);
+  if (std::getenv("FCGI_WEB_SERVER_ADDRS") != nullptr) {
+    throw std::runtime_error("FCGI_WEB_SERVER_ADDRS is not supported: use a unix socket, or a firewall");
+  }
+  const Listener listener;  // comes first: libfcgi leaves signals alone that are handled already
   FastCgiRequest request;
-  while (request.accept()) request.answer(handler);
+  for (int connection = listener.accept(); connection >= 0; connection = listener.accept()) {
+    if (request.read(connection)) request.answer(handler);
+  }
   return EXIT_SUCCESS;
 }
 
