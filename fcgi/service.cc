@@ -1,5 +1,6 @@
 #include "fcgi/service.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -65,11 +66,6 @@ void write_failure(const Request& request, const ApiError& error, Response& resp
   write_errors(json, error, request.id);
 }
 
-/// One write for the whole line, so that the workers' lines do not mix.
-void log_line(const std::string& line) {
-  if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return;  // there is nowhere else to complain
-}
-
 }  // namespace
 
 bool Service::answer(const Request& request, ResponseOutput& output) {
@@ -86,15 +82,24 @@ bool Service::answer(const Request& request, ResponseOutput& output) {
   record.outcome = cut_short ? "incomplete" : response.client_gone() ? "client_gone" : "complete";
   record.database_time = session_.take_elapsed();
   record.total_time = std::chrono::steady_clock::now() - begin;
-  log_line(format_log_line(record, std::chrono::system_clock::now()));
+  log(format_log_line(record, std::chrono::system_clock::now()));
   look_after_hosts();
   return !cut_short && !response.client_gone();
+}
+
+/// One write for the whole line, so that the workers' lines do not mix. A collector that hangs must not stop the
+/// service: it costs a second once, and then the lines until it reads again.
+void Service::log(const std::string& line) {
+  constexpr int kMilliseconds = 1000;
+  pollfd log{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  log_is_read_ = ::poll(&log, 1, log_is_read_ ? kMilliseconds : 0) != 0;
+  if (log_is_read_) (void)!::write(STDERR_FILENO, line.data(), line.size());  // there is nowhere else to complain
 }
 
 void Service::look_after_hosts() {
   if (session_.return_to_better_host()) store_.forget_access();
   if (const auto host = session_.take_new_host()) {
-    log_line(format_log_line(*host, std::chrono::system_clock::now()));
+    log(format_log_line(*host, std::chrono::system_clock::now()));
   }
 }
 

@@ -30,6 +30,7 @@ class Service {
   [[nodiscard]] bool answer(const Request& request, ResponseOutput& output);
 
  private:
+  void log(const std::string& line);
   void look_after_hosts();
   std::optional<ApiError> try_to_respond(const Request& request, Response& response, RequestRecord& record);
   void respond(const Request& request, Response& response, RequestRecord& record);
@@ -42,6 +43,7 @@ class Service {
   std::string redaction_;
   MysqlSession& session_;
   CallStore store_;
+  bool log_is_read_ = true;
 };
 
 }  // namespace webhook_calls

@@ -260,25 +260,9 @@ class ConnectionTest(unittest.TestCase):
                 self.assertTrue(output.startswith(b"Status: 200 OK\r\n"), output[:200])
             assert_served(self, self.server, CLOSE_LIMIT)
 
-    def test_only_listed_web_servers_are_heard(self):
-        (port,) = free_ports(1)
-        host = Host("127.0.0.9", port, FCGI_WEB_SERVER_ADDRS="127.0.0.1,127.0.0.20")
-        request = fastcgi.begin_of_request(SMALL[0]) + fastcgi.record(fastcgi.STDIN)
-        for source, listed in (("127.0.0.21", False), ("127.0.0.20", True), ("127.0.0.21", False), ("127.0.0.1", True)):
-            with fastcgi.connect(host.address, source) as client:
-                with contextlib.suppress(ConnectionError):
-                    client.sendall(request)
-                output, ended = fastcgi.read_answer(client)
-                self.assertEqual((listed, listed), (bool(output), ended), source)
-        self.assertEqual(2, host.requests())
-
-    def test_list_of_web_servers_that_would_not_be_looked_at(self):
-        """libfcgi compares IPv4 addresses only, so that on IPv6 the list would let in everybody."""
-        try:
-            listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
-        except OSError as error:
-            self.skipTest(f"no IPv6 here: {error}")
-        with listener:
+    def test_list_of_web_servers_that_nobody_would_look_at(self):
+        """libfcgi's own setting. It is libfcgi's accepting that reads it, which the workers do themselves."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
             result = subprocess.run([WORKER], env=service.worker_environment(FCGI_WEB_SERVER_ADDRS="127.0.0.1"), stdin=listener,
                                     capture_output=True, timeout=30)
         self.assertEqual((1, b""), (result.returncode, result.stdout))
