@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from service import SANITIZED, Answer, check_answer, expect, process_state, send_signal, wait_until
+from service import SANITIZED, WORKER, Answer, check_answer, executable, expect, process_state, send_signal, wait_until
 
 
 def seconds_of(action):
@@ -125,17 +125,16 @@ class Load:
 class Leftovers:
     """What a pool of workers holds, before a fault and after it. The service is that of its database."""
 
-    def __init__(self, service, server, others=()):
+    def __init__(self, service, server):
         self._service, self._server = service, server
-        self._all = [service, server, *others]  # each that has workers with that database
         self._workers = {pid: (descriptors(pid), resident_kib(pid)) for pid in server.worker_pids()}
 
     def check(self):
         """Raises where something has stayed."""
         server, service = self._server, self._service
         wait_until(lambda: len(server.worker_pids()) == len(self._workers), "pool of the old size")
-        workers = {pid for any_server in self._all for pid in any_server.worker_pids()}
-        wait_until(lambda: len(service.reader_connections()) <= len(workers), "end of the connections that nobody uses")
+        wait_until(lambda: len(service.reader_connections()) <= workers_of_all_pools(service),
+                   "end of the connections that nobody uses")
         wait_until(lambda: not self._open_transactions(), "end of the readers' transactions")
         self._lock_all_tables()
         for pid in server.worker_pids():
@@ -170,6 +169,17 @@ def descriptors(pid):
         except OSError:
             pass  # closed meanwhile
     return sorted(found)
+
+
+def workers_of_all_pools(service):
+    """They work in the service's folder."""
+    def folder_of(process):
+        try:
+            return Path(os.readlink(process / "cwd"))
+        except OSError:
+            return Path("/")  # gone meanwhile
+    return sum(executable(process.name) == WORKER and service.folder in (folder_of(process), *folder_of(process).parents)
+               for process in Path("/proc").glob("[1-9]*"))
 
 
 def resident_kib(pid):
