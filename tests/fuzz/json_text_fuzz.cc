@@ -2,7 +2,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
-#include "fcgi/json_text.h"
+#include "fcgi/json_writer.h"
 #include "fcgi/utf8.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/reference_utf8.h"
@@ -21,6 +21,14 @@ struct ReadText : rapidjson::BaseReaderHandler<rapidjson::UTF8<>, ReadText> {
   std::string value{};
 };
 
+/// As a writer makes it of pieces.
+std::string in_pieces(std::string_view bytes, std::size_t size) {
+  std::string json;
+  JsonWriter writer{json};
+  writer.text(bytes.substr(0, size), [&](std::uint64_t offset) { return std::string{bytes.substr(offset, size)}; });
+  return json;
+}
+
 void check(std::string_view bytes) {
   std::string json = "\"";
   for (std::string_view rest = bytes; !rest.empty();) {
@@ -32,6 +40,9 @@ void check(std::string_view bytes) {
     rest.remove_prefix(taken);
   }
   json += '"';
+  for (const std::size_t size : {std::size_t{3}, bytes.size() / 2 + 1}) {
+    require(in_pieces(bytes, size) == json, "a text is the same however it is read");
+  }
   const std::string expected = reference_utf8(bytes);
   require(is_utf8(bytes) == (bytes == expected), "is_utf8() agrees with the reference");
 
