@@ -316,11 +316,12 @@ class Service(Server):
         except pymysql.err.MySQLError:
             return False
 
-    def reader_connections(self):
+    def reader_connections(self, busy=False):
+        """Their ids; of those with a statement under way only, where `busy`."""
         # MySQL's other list has the statements too, and fails where one has bytes that are no UTF-8.
-        rows = self.sql("SELECT processlist_id FROM performance_schema.threads WHERE processlist_user = 'run_reader'" if MYSQLD else
-                        "SELECT id FROM information_schema.processlist WHERE user = 'run_reader'")
-        return [row[0] for row in rows]
+        table, prefix = ("performance_schema.threads", "processlist_") if MYSQLD else ("information_schema.processlist", "")
+        condition = f" AND {prefix}command <> 'Sleep'" if busy else ""
+        return [row[0] for row in self.sql(f"SELECT {prefix}id FROM {table} WHERE {prefix}user = 'run_reader'{condition}")]
 
     def kill_reader_connections(self):
         for connection in self.reader_connections():
@@ -502,9 +503,11 @@ TITLES = {
     "too_many_requests": (429, "Too many requests"),
     "request_header_too_large": (494, "Request header too large"),
     "internal_error": (500, "Internal server error"),
+    "not_implemented": (501, "Not implemented"),
     "bad_gateway": (502, "Bad gateway"),
     "service_unavailable": (503, "Service unavailable"),
     "gateway_timeout": (504, "Gateway timeout"),
+    "http_version_not_supported": (505, "HTTP version not supported"),
 }
 SOURCES = {401: {"header": "Authorization"}, 406: {"header": "Accept"}, 415: {"header": "Content-Type"}}
 
