@@ -5,6 +5,7 @@ cut, statements run into their limits. What an answer must be then: complete and
 import json
 import os
 import re
+import selectors
 import signal
 import socket
 import subprocess
@@ -551,6 +552,50 @@ class NginxTest(TestCase):
         answers = [get(server) for _ in range(3)]
         self.assertEqual([200, 429, 429], [answer.status for answer in answers])
         self.assert_error(429, answers[1])
+
+
+class OverloadTest(TestCase):
+    """While the one worker is held, so many requests wait as the limit says; each further one is refused without waiting."""
+    ASKING, WAITING = 12, 3
+
+    def assert_surplus_refused(self, status, worker, server):
+        for _ in range(3):  # and those that were answered or refused take no room
+            with Held(worker):
+                exchanges = [server.open("GET", SMALL, TOKEN) for _ in range(self.ASKING)]
+                with selectors.DefaultSelector() as selector:
+                    for exchange in exchanges:
+                        selector.register(exchange.socket, selectors.EVENT_READ, exchange)
+                    refused = []
+                    while len(refused) < self.ASKING - self.WAITING:
+                        ready = [key.data for key, _ in selector.select(60)]
+                        self.assertTrue(ready, f"only {len(refused)} of {self.ASKING} requests were refused")
+                        for exchange in ready:
+                            selector.unregister(exchange.socket)
+                            refused.append(exchange)
+                    for exchange in refused:
+                        answer = exchange.finish()
+                        self.assertEqual(status, answer.status, answer.body)
+                        check_answer(answer)
+                    self.assertFalse(selector.select(0), "more were refused than the limit says")
+            for exchange in exchanges:
+                if exchange not in refused:
+                    answer = exchange.finish()
+                    self.assertEqual(200, answer.status, answer.body)
+                    check_answer(answer)
+
+    def test_one_client_over_its_limit_is_a_429(self):
+        pool = service.pool("client", changes=[("limit_conn_status 429;", f"limit_conn_status 429; limit_conn few {self.WAITING};")],
+                            http_lines="limit_conn_zone $binary_remote_addr zone=few:64k;")
+        self.assert_served(pool)
+        self.assert_surplus_refused(429, self.the_worker(pool), pool)
+
+    def test_a_full_queue_is_a_503(self):
+        pool = service.pool("queue")
+        fcgi = service.env["FCGI_SOCKET"].replace("fcgi.sock", "queue.fcgi")
+        server = service.nginx_server("queueing", "queue", http_lines=
+                                      f'upstream queue {{ zone queue 64k; server "unix:{fcgi}" max_conns={self.WAITING}; }}')
+        self.assert_served(server)
+        self.assert_surplus_refused(503, self.the_worker(pool), server)
 
 
 if __name__ == "__main__":

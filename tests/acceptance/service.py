@@ -522,8 +522,8 @@ def check_answer(answer, method="GET"):
     required = {401: ("WWW-Authenticate", "Bearer"), 405: ("Allow", "GET, HEAD")}.get(answer.status)
     if required:
         expect(answer.header(required[0]) == required[1], f"{required[0]} is {answer.header(required[0])}")
-    if answer.status == 503:
-        expect(re.fullmatch("[1-9][0-9]*", answer.header("Retry-After") or ""), "a 503 without Retry-After")
+    if answer.status in (429, 503):
+        expect(re.fullmatch("[1-9][0-9]*", answer.header("Retry-After") or ""), f"a {answer.status} without Retry-After")
     if answer.status != 304:
         expect(answer.header("Content-Type") == "application/vnd.api+json",
                f"Content-Type is {answer.header('Content-Type')}")
