@@ -261,44 +261,44 @@ class RedactionTest(unittest.TestCase):
     def setUpClass(cls):
         cls.pool = service.pool("redacting", WEBHOOK_CALLS_REDACT_HEADERS="Set-Cookie,Authorization")
         service.add_webhooks((8, 1, "secretive", "https://example.com/8"))
-        service.add_calls((801, 8, 200, cls.PLAIN, b"body", "2999-01-01 00:00:00.000"))
+        service.add_calls((70001, 8, 200, cls.PLAIN, b"body", "2999-01-01 00:00:00.000"))
 
     def get(self, target, server=None):
         answer = (server or self.pool).send("GET", target, TOKEN)
         return answer, check_answer(answer)
 
     def test_output_filters_and_sorts(self):
-        self.assertEqual(self.SHOWN, self.get(SHOW % (8, 801))[1]["data"]["attributes"]["headers"])
-        self.assertEqual(self.PLAIN.decode(), self.get(SHOW % (8, 801), service)[1]["data"]["attributes"]["headers"])
-        for text, found in ((self.PLAIN.decode(), []), (self.SHOWN, [801])):
+        self.assertEqual(self.SHOWN, self.get(SHOW % (8, 70001))[1]["data"]["attributes"]["headers"])
+        self.assertEqual(self.PLAIN.decode(), self.get(SHOW % (8, 70001), service)[1]["data"]["attributes"]["headers"])
+        for text, found in ((self.PLAIN.decode(), []), (self.SHOWN, [70001])):
             self.assertEqual(found, self.get(LIST % 8 + "?filter[headers]=" + quote(text))[0].ids())
         for value in (b"a", b"z"):  # would come before and behind the other, if their values were compared
-            service.add_calls((800 + value[0], 8, 200, self.PLAIN.replace(b"4711", value), b"", "2999-01-01 00:00:00.000"))
+            service.add_calls((70100 + value[0], 8, 200, self.PLAIN.replace(b"4711", value), b"", "2999-01-01 00:00:00.000"))
         try:
-            self.assertEqual([801, 897, 922], self.get(LIST % 8 + "?sort=headers")[0].ids())
-            self.assertEqual([801, 897, 922], self.get(LIST % 8 + "?sort=headers", service)[0].ids())
-            self.assertEqual([922, 897, 801], self.get(LIST % 8 + "?sort=-headers")[0].ids())
-            service.sql("UPDATE webhook_calls SET headers = REPLACE(headers, 'id=z', 'id=0') WHERE id = 922")
-            self.assertEqual([801, 897, 922], self.get(LIST % 8 + "?sort=headers")[0].ids())
-            self.assertEqual([922, 801, 897], self.get(LIST % 8 + "?sort=headers", service)[0].ids())
+            self.assertEqual([70001, 70197, 70222], self.get(LIST % 8 + "?sort=headers")[0].ids())
+            self.assertEqual([70001, 70197, 70222], self.get(LIST % 8 + "?sort=headers", service)[0].ids())
+            self.assertEqual([70222, 70197, 70001], self.get(LIST % 8 + "?sort=-headers")[0].ids())
+            service.sql("UPDATE webhook_calls SET headers = REPLACE(headers, 'id=z', 'id=0') WHERE id = 70222")
+            self.assertEqual([70001, 70197, 70222], self.get(LIST % 8 + "?sort=headers")[0].ids())
+            self.assertEqual([70222, 70001, 70197], self.get(LIST % 8 + "?sort=headers", service)[0].ids())
         finally:
-            service.sql("DELETE FROM webhook_calls WHERE webhook_id = 8 AND id <> 801")
+            service.sql("DELETE FROM webhook_calls WHERE webhook_id = 8 AND id <> 70001")
 
     def test_entity_tag_of_another_setting(self):
-        tag = self.get(SHOW % (8, 801), service)[0].header("ETag")
+        tag = self.get(SHOW % (8, 70001), service)[0].header("ETag")
         headers = [*TOKEN, ("If-None-Match", tag)]
-        self.assertEqual(304, service.send("GET", SHOW % (8, 801), headers).status)
-        self.assertEqual(200, self.pool.send("GET", SHOW % (8, 801), headers).status)
+        self.assertEqual(304, service.send("GET", SHOW % (8, 70001), headers).status)
+        self.assertEqual(200, self.pool.send("GET", SHOW % (8, 70001), headers).status)
 
     def test_long_headers(self):
         """Those that a regular expression would take too long for are redacted as a whole, with or without a secret."""
-        self.addCleanup(service.sql, "DELETE FROM webhook_calls WHERE webhook_id = 8 AND id <> 801")
+        self.addCleanup(service.sql, "DELETE FROM webhook_calls WHERE webhook_id = 8 AND id <> 70001")
         lines = b"Set-Cookie: a\r\n"
         for number, size in enumerate((65535, 65536, 65537, 3 << 20)):
             text = lines * (size // len(lines)) + b"x" * (size % len(lines))
-            service.add_calls((810 + number, 8, 200, text, b"", "2999-01-01 00:00:00.000"))
+            service.add_calls((70010 + number, 8, 200, text, b"", "2999-01-01 00:00:00.000"))
             wanted = text.replace(b" a\r", b" [redacted]\r").decode() if size <= 65536 else "[redacted]"
-            for target in (SHOW % (8, 810 + number), LIST % 8 + f"?filter[id]={810 + number}", LIST % 8 + "?sort=-id&page[size]=1"):
+            for target in (SHOW % (8, 70010 + number), LIST % 8 + f"?filter[id]={70010 + number}", LIST % 8 + "?sort=-id&page[size]=1"):
                 data = self.get(target)[1]["data"]
                 shown = (data[0] if isinstance(data, list) else data)["attributes"]["headers"]
                 self.assertTrue(wanted == shown, f"{size} bytes at {target}: {shown[:80]}… of {len(shown)}")
