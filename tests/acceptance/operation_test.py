@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What an operator relies on: who may read in each access mode, tokens that end, the log, the worker's command line, CGI."""
+"""What an operator relies on: slow readers, one moment for one answer, the log, the worker's command line, CGI."""
 
 import contextlib
 import http.client
@@ -15,7 +15,6 @@ import pymysql
 from service import LIST, SHOW, WORKER, Service, check_answer, numbers, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
-NAMING_AN_ACCOUNT = [(name, "2") for name in ("ACCOUNT_ID", "Account-Id", "Account_Id", "HTTP_ACCOUNT_ID", "X-Account-Id")]
 service = None
 
 
@@ -33,119 +32,6 @@ def status_of(server, webhook, headers=()):
     answer = server.send("GET", LIST % webhook, headers)
     check_answer(answer)
     return answer.status
-
-
-class AccessTest(unittest.TestCase):
-    def test_gateway(self):
-        """nginx names the account, as the include's comment says; no header can."""
-        htpasswd = service.folder / "htpasswd"
-        htpasswd.write_text("shop:{PLAIN}secret\n")
-        pool = service.pool("gateway", WEBHOOK_CALLS_ACCESS="gateway", changes=[
-            ('#   auth_basic           "Webhook calls";', 'auth_basic "Webhook calls";'),
-            ("#   auth_basic_user_file /etc/nginx/webhook-calls.htpasswd;", f'auth_basic_user_file "{htpasswd}";'),
-            ("#   fastcgi_param        ACCOUNT_ID 1;", "fastcgi_param ACCOUNT_ID 1;")])
-        password = [("Authorization", "Basic c2hvcDpzZWNyZXQ=")]
-        for headers in (password, password + NAMING_AN_ACCOUNT):
-            self.assertEqual(200, status_of(pool, 1, headers))
-            self.assertEqual(404, status_of(pool, 2, headers))
-        answer = pool.send("GET", LIST % 1, NAMING_AN_ACCOUNT)
-        self.assertEqual((401, "application/vnd.api+json"), (answer.status, answer.header("Content-Type")))
-
-    def test_gateway_that_names_no_account(self):
-        pool = service.pool("gateway-without", WEBHOOK_CALLS_ACCESS="gateway")
-        for headers in ([], TOKEN, NAMING_AN_ACCOUNT):
-            self.assertEqual(401, status_of(pool, 1, headers))
-        for account in ('""', "0", "x", "1x", "-1"):
-            pool = service.pool(f"gateway-{abs(hash(account))}", WEBHOOK_CALLS_ACCESS="gateway", changes=[
-                ("#   fastcgi_param        ACCOUNT_ID 1;", f"fastcgi_param ACCOUNT_ID {account};")])
-            self.assertIn(status_of(pool, 1), (401, 404))
-
-    def test_open(self):
-        pool = service.pool("open", WEBHOOK_CALLS_ACCESS="open")
-        for headers in ([], TOKEN, [("Authorization", "Bearer nobodys")], NAMING_AN_ACCOUNT):
-            self.assertEqual(200, status_of(pool, 1, headers))
-            self.assertEqual(200, status_of(pool, 2, headers))
-        self.assertEqual(404, status_of(pool, 3))
-        self.assertEqual(200, pool.send("GET", SHOW % (2, 1)).status)
-
-    def test_token_mode_is_the_default_and_trusts_nothing_else(self):
-        changes = [("#   fastcgi_param        ACCOUNT_ID 1;", "fastcgi_param ACCOUNT_ID 1;")]
-        pool = service.pool("default", changes=changes)
-        self.assertEqual(401, status_of(pool, 1))
-        self.assertEqual(401, status_of(pool, 1, NAMING_AN_ACCOUNT))
-        self.assertEqual(200, status_of(pool, 1, TOKEN + NAMING_AN_ACCOUNT))
-        self.assertEqual(404, status_of(pool, 2, TOKEN + NAMING_AN_ACCOUNT))
-
-    def test_token_of_scripts_run(self):
-        self.assertEqual(200, status_of(service, 1, [("Authorization", "Bearer " + service.env["TOKEN"])]))
-
-    def test_revoked_token(self):
-        service.add_token("to-be-revoked", 1)
-        headers = [("Authorization", "Bearer to-be-revoked")]
-        self.assertEqual({200}, {status_of(service, 1, headers) for _ in range(8)})
-        service.remove_token("to-be-revoked")
-        wait_until(lambda: {status_of(service, 1, headers) for _ in range(8)} == {401}, "refusal of a revoked token", 5)
-
-    def test_token_expires_at_its_instant(self):
-        ((expires_at,),) = service.sql("SELECT UTC_TIMESTAMP(3) + INTERVAL 1 SECOND")
-        service.add_token("expiring", 1, expires_at)
-        headers = [("Authorization", "Bearer expiring")]
-
-        def expired():
-            return service.sql(f"SELECT UTC_TIMESTAMP(3) >= '{expires_at}'")[0][0]
-
-        statuses = []
-        while not expired():
-            statuses.append(status_of(service, 1, headers))
-        self.assertEqual({401}, {status_of(service, 1, headers) for _ in range(8)})
-        self.assertEqual(200, statuses[0])
-
-
-class CacheTest(unittest.TestCase):
-    """What a worker remembers of readers and webhooks."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.pool = service.pool("remembering")  # one worker
-
-    def statements_of(self, target, headers=TOKEN):
-        def executed():
-            return int(service.sql("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'")[0][1])
-        before = executed()
-        self.assertEqual(200, self.pool.send("GET", target, headers).status)
-        return executed() - before
-
-    def test_known_reader_costs_one_statement(self):
-        service.add_token("new-reader", 1)
-        new_reader = [("Authorization", "Bearer new-reader")]
-        self.assertEqual(2, self.statements_of(LIST % 1, new_reader))
-        for target in (LIST % 1, LIST % 1 + "?sort=-created_at", SHOW % (1, 2)):
-            self.assertEqual(1, self.statements_of(target, new_reader), target)
-        self.assertEqual(404, status_of(self.pool, 2, new_reader))
-
-    def test_webhook_given_away(self):
-        service.add_webhooks((7, 1, "seven", "https://example.com/7"))
-        self.assertEqual(200, status_of(self.pool, 7, TOKEN))
-        service.sql("UPDATE webhooks SET account_id = 2 WHERE id = 7")
-        wait_until(lambda: status_of(self.pool, 7, TOKEN) == 404, "refusal of a webhook that was given away", 5)
-
-    def test_refusals_are_not_remembered(self):
-        headers = [("Authorization", "Bearer issued-later")]
-        self.assertEqual(401, status_of(self.pool, 1, headers))
-        service.add_token("issued-later", 1)
-        self.assertEqual(200, status_of(self.pool, 1, headers))
-        self.assertEqual(404, status_of(self.pool, 5, headers))
-        service.add_webhooks((5, 1, "five", "https://example.com/5"))
-        self.assertEqual(200, status_of(self.pool, 5, headers))
-
-    def test_forgotten_with_the_connection(self):
-        """Another server may answer next, or the same one after it was restored."""
-        service.add_token("lost", 1)
-        headers = [("Authorization", "Bearer lost")]
-        self.assertEqual(200, status_of(self.pool, 1, headers))
-        service.remove_token("lost")
-        service.kill_reader_connections()
-        self.assertEqual(401, status_of(self.pool, 1, headers))
 
 
 class SlowReadersTest(unittest.TestCase):

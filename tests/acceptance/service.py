@@ -361,12 +361,12 @@ class Service(Server):
 
     # ---- Further pools, in front of each an nginx server of its own on a unix socket
 
-    def pool(self, name, workers=1, changes=(), http_lines="", **environment):
+    def pool(self, name, workers=1, changes=(), http_lines="", server_lines="", **environment):
         """A pool with these worker variables (None unsets one)."""
         fcgi = Path(self.env["FCGI_SOCKET"]).parent / f"{name}.fcgi"
         process, log = self.start_workers(name, ["-s", fcgi, "-M", "0600"], workers, **environment)
         wait_until(fcgi.is_socket, f"socket of pool {name}")
-        server = self.nginx_server(name, f"unix:{fcgi}", changes, http_lines)
+        server = self.nginx_server(name, f"unix:{fcgi}", changes, http_lines, server_lines)
         return Server(server.address, log, lambda: process.pid)
 
     def start_workers(self, name, where, workers=1, **environment):
@@ -391,7 +391,7 @@ class Service(Server):
         variables.update(changes)
         return {key: value for key, value in variables.items() if value is not None}
 
-    def nginx_server(self, name, pool, changes=(), http_lines=""):
+    def nginx_server(self, name, pool, changes=(), http_lines="", server_lines=""):
         """A server with the project's include, in which `changes` are made as an operator would: pairs of (old, new)."""
         http = Path(self.env["FCGI_SOCKET"]).parent / f"{name}.http"
         include = PROJECT / "nginx/webhook-calls.conf"
@@ -404,7 +404,8 @@ class Service(Server):
             include = self.state / f"nginx.d/{name}.include"
             include.write_text(text)
         (self.state / f"nginx.d/{name}.conf").write_text(
-            f'{http_lines}\nserver {{\nlisten "unix:{http}";\nset $webhook_calls_pool "{pool}";\ninclude "{include}";\n}}\n')
+            f'{http_lines}\nserver {{\nlisten "unix:{http}";\n{server_lines}\n'
+            f'set $webhook_calls_pool "{pool}";\ninclude "{include}";\n}}\n')
         self.reload_nginx(lambda: can_connect(str(http)))
         return Server(str(http), os.devnull, lambda: -1)
 
@@ -494,6 +495,7 @@ TITLES = {
     "invalid_parameter": (400, "Invalid query parameter"),
     "bad_request": (400, "Bad request"),
     "unauthorized": (401, "Unauthorized"),
+    "forbidden": (403, "Forbidden"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "Method not allowed"),
     "not_acceptable": (406, "Not acceptable"),
@@ -512,14 +514,14 @@ TITLES = {
 SOURCES = {401: {"header": "Authorization"}, 406: {"header": "Accept"}, 415: {"header": "Content-Type"}}
 
 
-def check_answer(answer, method="GET"):
-    """The rules that hold for each answer; returns its document (None where there is no body)."""
+def check_answer(answer, method="GET", challenge="Bearer"):
+    """The rules that hold for each answer; returns its document (None where there is no body). `challenge`: of a 401."""
     expect(answer.complete, "the answer is not complete")
     request_id = answer.header("X-Request-Id")
     expect(request_id, "there is no X-Request-Id")
     vary = [name.strip() for name in (answer.header("Vary") or "").split(",")]
     expect("Accept" in vary, f"Vary is {answer.header('Vary')}, which does not name Accept")
-    required = {401: ("WWW-Authenticate", "Bearer"), 405: ("Allow", "GET, HEAD")}.get(answer.status)
+    required = {401: ("WWW-Authenticate", challenge), 405: ("Allow", "GET, HEAD")}.get(answer.status)
     if required:
         expect(answer.header(required[0]) == required[1], f"{required[0]} is {answer.header(required[0])}")
     if answer.status in (429, 503):
