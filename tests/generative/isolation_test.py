@@ -45,7 +45,7 @@ def make_dataset(rng):
         at = NOW - (webhook.account * 10 + rng.randrange(3)) * DAY - rng.randrange(DAY)
         if rng.random() < 0.05:
             at -= 60 * DAY  # expired
-        code = rng.choice((None, *(webhook.account * 1000 + n for n in range(1, 5))))
+        code = rng.choice((None, *(webhook.account * 10000 + n for n in range(1, 5))))
         headers, body = (None if code is None else f"{part}: {marker(webhook.account)} {rng.randrange(4)}".encode() for part in "hb")
         calls.append(model.Call(id, webhook.id, code, headers, body, at))
     return sorted(calls, key=lambda call: call.id), webhooks
