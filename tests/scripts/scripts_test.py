@@ -18,7 +18,8 @@ SCRIPTS = ("run", "test", "test-mysql", "test-galera", "format", "migrate", "tok
            "log-status", "load-demo", "bench", "bench-scale")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
-DENIED = {1044, 1045, 1142, 1143, 1227, 1370}  # of a database, everything, table, column, what an administrator does, procedure
+# Of a database, everything, another's connection, table, column, what an administrator does, procedure, role (of MySQL the last).
+DENIED = {1044, 1045, 1095, 1142, 1143, 1227, 1370, 1959, 3530}
 service = None
 
 
@@ -191,11 +192,75 @@ class MigrateTest(ScriptTest):
 
 
 class RolesTest(ScriptTest):
+    ROLES = ("sender", "reader", "purger", "migrator")
+
     def denied(self, cursor, *statements):
         for statement in statements:
             with self.subTest(statement), self.assertRaises(pymysql.err.MySQLError) as raised:
                 cursor.execute(statement)
             self.assertIn(raised.exception.args[0], DENIED, statement)
+
+    def writes(self):
+        """Each way to change the schema or what is in it, for all that it has."""
+        name = "information_schema.{0}s WHERE {0}_schema = 'webhook_calls'"
+        tables, routines, events = ([row[0] for row in service.sql(f"SELECT {kind}_name FROM " + name.format(kind))]
+                                    for kind in ("table", "routine", "event"))
+        self.assertEqual((7, 2, 2), (len(tables), len(routines), len(events)))
+        for table in tables:
+            columns = [row[0] for row in service.sql(f"SHOW COLUMNS FROM {table}")]
+            yield from (f"INSERT INTO {table} () VALUES ()", f"INSERT IGNORE INTO {table} SELECT * FROM {table}", f"REPLACE INTO {table} () VALUES ()",
+                        f"LOAD DATA INFILE '/etc/hostname' INTO TABLE {table}", f"TRUNCATE {table}", f"DROP TABLE {table}", f"DELETE FROM {table}",
+                        f"DELETE FROM {table} WHERE FALSE", f"DELETE t FROM {table} t", f"ALTER TABLE {table} ADD x INT",
+                        f"ALTER TABLE {table} ENGINE = MEMORY", f"RENAME TABLE {table} TO x", f"CREATE INDEX x ON {table} ({columns[0]})",
+                        f"CREATE TRIGGER x BEFORE INSERT ON {table} FOR EACH ROW DO 0", f"CREATE TABLE x LIKE {table}",
+                        f"CREATE VIEW x AS SELECT 1 FROM {table}", f"LOCK TABLES {table} WRITE", f"LOCK TABLES {table} READ",
+                        f"ANALYZE TABLE {table}", f"OPTIMIZE TABLE {table}", f"FLUSH TABLES {table} WITH READ LOCK", f"GRANT SELECT ON {table} TO root@localhost")
+            for column in columns:
+                yield from (f"UPDATE {table} SET {column} = {column}", f"UPDATE {table} SET {column} = NULL WHERE FALSE")
+                yield f"INSERT INTO {table} ({column}) VALUES (1)"
+        for routine in routines:
+            arguments = {"expire_webhook_calls": "1", "seal_webhook_calls": "1, TRUE"}[routine]
+            yield from (f"CALL {routine}({arguments})", f"ALTER PROCEDURE {routine} SQL SECURITY INVOKER", f"DROP PROCEDURE {routine}")
+        for event in events:
+            yield from (f"ALTER EVENT {event} DISABLE", f"DROP EVENT {event}")
+        yield from ("CREATE TABLE x (x INT)", "CREATE TEMPORARY TABLE x (x INT)", "CREATE PROCEDURE x() DO 0", "CREATE FUNCTION x() RETURNS INT RETURN 1",
+                    "CREATE EVENT x ON SCHEDULE EVERY 1 DAY DO DO 0", "DROP DATABASE webhook_calls", "ALTER DATABASE webhook_calls CHARACTER SET latin1")
+
+    def refused_to_all(self, root_connection):
+        """What none of the four roles has a share in: the server's, and other databases'."""
+        others = [f"SET ROLE webhook_calls_{role}" for role in self.ROLES]
+        return ("CREATE DATABASE x", "CREATE TABLE mysql.x (x INT)", "SELECT * FROM mysql.user", "DELETE FROM mysql.user", "CREATE USER x", "CREATE ROLE x",
+                "DROP USER root@localhost", "ALTER USER root@localhost ACCOUNT LOCK", "SET PASSWORD FOR root@localhost = ''",
+                "GRANT ALL PRIVILEGES ON *.* TO CURRENT_USER", "SET GLOBAL event_scheduler = OFF", "SET GLOBAL read_only = ON",
+                "SET GLOBAL general_log = ON", "SET GLOBAL init_connect = ''", "FLUSH PRIVILEGES", "FLUSH TABLES WITH READ LOCK", "FLUSH STATUS",
+                f"KILL {root_connection}", "SHUTDOWN", "INSTALL PLUGIN x SONAME 'x'", "SELECT 1 INTO OUTFILE '/tmp/x'", "SELECT 1 INTO DUMPFILE '/tmp/x'",
+                "PURGE BINARY LOGS BEFORE NOW()", *others)
+
+    def test_nothing_but_their_own(self):
+        """Whatever each role is not there for is refused, and the refusals leave all as it was."""
+        allowed = {"reader": [], "purger": ["CALL expire_webhook_calls(1)", "CALL seal_webhook_calls(1, TRUE)"],
+                   "sender": ["INSERT INTO webhook_calls () VALUES ()",  # which has no webhook_id, and is refused for that
+                              *(f"INSERT INTO webhook_calls ({column}) VALUES (1)" for column in ("webhook_id", "http_code", "headers", "body"))]}
+        writes = list(self.writes())
+        with service.connect() as root:
+            for role in self.ROLES:
+                with login(role) as cursor:
+                    statements = [statement for statement in self.refused_to_all(root.thread_id()) if statement != f"SET ROLE webhook_calls_{role}"]
+                    self.denied(cursor, *statements)
+                    cursor.execute("SELECT LOAD_FILE('/etc/hostname')")
+                    self.assertEqual((None,), cursor.fetchone())
+                    cursor.execute("SHOW PROCESSLIST")
+                    self.assertEqual({f"run_{role}"}, {row[1] for row in cursor.fetchall()})
+            before = self.content()
+            for role, own in allowed.items():
+                self.assertLessEqual(set(own), set(writes))
+                with login(role) as cursor:
+                    self.denied(cursor, *(statement for statement in writes if statement not in own))
+            self.assertEqual(before, self.content())
+
+    def content(self):
+        tables = [row[0] for row in service.sql("SHOW TABLES")]
+        return [tables, service.sql("CHECKSUM TABLE " + ", ".join(tables)), *(service.sql(f"SHOW CREATE TABLE {table}") for table in tables)]
 
     def test_sender(self):
         readme = (PROJECT / "README.md").read_text()
