@@ -17,9 +17,11 @@ from service import LIST, MYSQLD, numbers, wait_until
 SCRIPTS = ("run", "test", "test-mysql", "test-galera", "format", "migrate", "token", "notify", "expire-calls", "seal-calls",
            "log-status", "load-demo", "bench", "bench-scale")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
+WEBHOOK_60 = "REPLACE INTO webhooks (id, account_id, name, url) VALUES (60, 60, 'sixty', 'http://127.0.0.1:9/')"
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
-# Of a database, everything, another's connection, table, column, what an administrator does, procedure, role (of MySQL the last).
-DENIED = {1044, 1045, 1095, 1142, 1143, 1227, 1370, 1959, 3530}
+# Of a database, everything, another's connection, table, column, what an administrator does, procedure, trigger on MySQL, role
+# (of MySQL the last).
+DENIED = {1044, 1045, 1095, 1142, 1143, 1227, 1370, 1419, 1959, 3530}
 service = None
 
 
@@ -351,7 +353,7 @@ class TokenTest(ScriptTest):
         return service.send("GET", LIST % 60, [("Authorization", "Bearer " + token)]).status
 
     def test_issue(self):
-        service.add_webhooks((60, 60, "sixty", "http://127.0.0.1:9/"))
+        service.sql(WEBHOOK_60)
         path = path_that_notes_arguments(service.folder / "programs")
         token, other = self.issue(60, PATH=path), self.issue(61)
         self.assertEqual((200, 404, 401), (self.status(token), self.status(other), self.status(token + "x")))
@@ -372,6 +374,9 @@ class TokenTest(ScriptTest):
         for name in (names[2], names[-1]):
             self.assertEqual(name, self.stored(self.issue(62, "--name", name, LC_ALL="C"))[1])
 
+    def wait_for_refusal(self, token):
+        wait_until(lambda: self.status(token) == 401, "refusal", 5)
+
     def test_list_and_revoke(self):
         service.add_webhooks((63, 63, "", ""))
         tokens = [self.issue(63, "--name", name) for name in ("first", "second")]
@@ -379,11 +384,53 @@ class TokenTest(ScriptTest):
         hashes = [hashlib.sha256(token.encode()).hexdigest() for token in tokens]
         self.assertEqual(sorted(hashes), sorted(re.findall("^[0-9a-f]{64}", listed, re.M)))
         self.assertFalse(any(token in listed for token in tokens))
-        self.assertIn("Revoked 1", self.succeeds("token", "revoke", hashes[0][:12]))
+        self.assertEqual("", self.succeeds("token", "list", "--account", "64"))
+        self.assertIn("Revoked " + hashes[0], self.succeeds("token", "revoke", hashes[0][:12]))
         self.assertEqual([hashes[1]], re.findall("^[0-9a-f]{64}", self.succeeds("token", "list", "--account", "63"), re.M))
         self.fails(1, hashes[0], "token", "revoke", hashes[0])
-        for prefix in ("", "1234567", "%%%%%%%%", "_" * 64, hashes[1] + "0"):
-            self.fails(2, "revoke takes", "token", "revoke", prefix)
+        for command in (["revoke"], ["expire", "--at", "now"]):
+            for prefix in ("", "1234567", "%%%%%%%%", "_" * 64, hashes[1] + "0", "ABCDEFGH", hashes[1][:8] + "'"):
+                self.fails(2, f"{command[0]} takes", "token", *command, prefix)
+            self.fails(2, f"{command[0]} takes", "token", *command)
+            self.fails(2, "Unknown argument", "token", *command, hashes[0], hashes[1])
+        self.assertEqual(1, len(re.findall("^[0-9a-f]{64}", self.succeeds("token", "list", "--account", "63"), re.M)))
+
+    def test_works_at_once_and_not_after_it_was_revoked(self):
+        service.sql(WEBHOOK_60)
+        token = self.issue(60)
+        self.assertEqual([200] * 4, [self.status(token) for _ in range(4)])
+        self.succeeds("token", "revoke", hashlib.sha256(token.encode()).hexdigest())
+        self.wait_for_refusal(token)
+
+    def test_prefix_of_several(self):
+        """None of them is touched."""
+        hashes = ["abcdef0123" + digit * 54 for digit in "01"]
+        service.sql("INSERT INTO api_tokens (token_hash, account_id, name) VALUES (UNHEX(%s), 65, '')", *((one,) for one in hashes))
+        for command in (["revoke"], ["expire", "--at", "now"]):
+            self.fails(1, "2 tokens", "token", *command, "abcdef01")
+        stored = "SELECT LOWER(HEX(token_hash)), expires_at FROM api_tokens WHERE account_id = 65 ORDER BY 1"
+        self.assertEqual(tuple((one, None) for one in hashes), service.sql(stored))
+        self.succeeds("token", "revoke", hashes[0][:11])
+        self.assertEqual(((hashes[1], None),), service.sql(stored))
+
+    def test_expire(self):
+        token, other = self.issue(60), self.issue(60)
+        service.sql(WEBHOOK_60)
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        for at, stored in (("2099-12-31 18:00 UTC", "2099-12-31 18:00:00"), ("2099-12-31T18:00+02:00", "2099-12-31 16:00:00"),
+                           ("2099-12-31", "2099-12-31 00:00:00"), ("never", None)):
+            said = self.succeeds("token", "expire", digest[:8], "--at", at, TZ="EST5")
+            self.assertEqual(f"{digest} expires at {stored} UTC.\n" if stored else f"{digest} never expires.\n", said)
+            self.assertEqual(stored, str(self.stored(token)[2]) if self.stored(token)[2] else None)
+            self.assertEqual(200, self.status(token))
+        for at in ("2099-02-30", "soon", "1", "2099-12-31'", "9999999999-01-01"):
+            self.fails(2, "--at must be", "token", "expire", digest, "--at", at)
+        self.fails(2, "--at must be given", "token", "expire", digest)
+        self.fails(2, "--at needs a value", "token", "expire", digest, "--at", "")
+        self.assertEqual(None, self.stored(token)[2])
+        self.succeeds("token", "expire", digest, "--at", "now")
+        self.wait_for_refusal(token)
+        self.assertEqual((200, None), (self.status(other), self.stored(other)[2]))
 
     def test_wrong_usage(self):
         before = service.sql("SELECT COUNT(*) FROM api_tokens")
