@@ -96,12 +96,14 @@ def dechunk(rest):
 class Exchange:
     """One request on a connection of its own, whose answer can be read bit by bit."""
 
-    def __init__(self, address, method, target, headers=(), version="HTTP/1.1", body=b"", timeout=90):
+    def __init__(self, address, method, target, headers=(), version="HTTP/1.1", body=b"", timeout=90, source=None):
         self.method = method
         self.received = bytearray()
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect(address)
         given = {name.lower() for name, _ in headers}
         lines = [f"{method} {target} {version}"]

@@ -1,7 +1,9 @@
-"""The clients of scripts/bench: wrk, and two of a kind that wrk is not."""
+"""The clients of scripts/bench: wrk, and some of a kind that wrk is not."""
 
 import asyncio
+import contextlib
 import json
+import random
 import re
 import signal
 import socket
@@ -72,23 +74,49 @@ def ignore_interrupt():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+@contextlib.asynccontextmanager
+async def asked(port, token, target, expected="200", source="127.0.0.1"):
+    """A connection with little room for what arrives, from an address of this machine, on which a request was sent."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        client.bind((source, 0))
+        await loop.sock_connect(client, ("127.0.0.1", port))
+        head = f"GET {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\nX-Expected: {expected}\r\n\r\n"
+        await loop.sock_sendall(client, head.encode())
+        yield client
+
+
+async def read_one(port, token, target, *where):
+    async with asked(port, token, target, *where) as client:
+        while await asyncio.get_running_loop().sock_recv(client, READER_BYTES // 5):
+            await asyncio.sleep(0.2)
+
+
 async def read_all(port, token, targets):
-    async def one(number):
-        loop = asyncio.get_running_loop()
-        with socket.socket() as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.setblocking(False)
-            await loop.sock_connect(client, ("127.0.0.1", port))
-            target = targets[number % len(targets)]
-            await loop.sock_sendall(client, f"GET {target} HTTP/1.0\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-            while await loop.sock_recv(client, READER_BYTES // 5):
-                await asyncio.sleep(0.2)
-
-    await asyncio.gather(*(one(number) for number in range(READERS)))
+    await asyncio.gather(*(read_one(port, token, targets[number % len(targets)]) for number in range(READERS)))
 
 
-def read_slowly(*arguments):
-    """READERS at once: for a process of its own, until they are through or SIGTERM."""
+async def disturb(port, token, targets, readers, leavers):
+    """So many slow readers all the time, and so many requests a second whose clients leave at some time in the first 50 ms."""
+    source = random.Random(1)
+
+    async def read():
+        while True:
+            await read_one(port, token, source.choice(targets), "slow", "127.0.0.3")
+
+    async def leave():
+        while True:
+            async with asked(port, token, source.choice(targets), "gone", "127.0.0.4"):
+                await asyncio.sleep(source.random() * 0.05)
+            await asyncio.sleep(1 / leavers)
+
+    await asyncio.gather(leave(), *(read() for _ in range(readers)))
+
+
+def in_process(clients, *arguments):
+    """For a process of its own, until the clients are through or SIGTERM."""
     ignore_interrupt()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    asyncio.run(read_all(*arguments))
+    asyncio.run(clients(*arguments))

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
-from clients import READER_BYTES, READERS, count_answers, ignore_interrupt, read_slowly, wrk  # noqa: E402
+from clients import READER_BYTES, READERS, count_answers, ignore_interrupt, in_process, read_all, wrk  # noqa: E402
 from dataset import HUGE, MIXED, PAGE, ROWS, WIDE, LoadedService, list_targets, say, show_targets  # noqa: E402
 from pools import kernel_figure, make_pools, peak_mib, pss_mib, settle  # noqa: E402
 from service import SHOW, wait_until  # noqa: E402
@@ -224,8 +224,8 @@ def measure_slow(pool, options):
     say(f"\nslow: {READERS} readers of a page of 1000 at {READER_BYTES // 1000} KB/s each; show at 8 connections, 4 workers")
     wrk(pool, show, 8, 1)
     row("without them")
-    readers = multiprocessing.Process(target=read_slowly, daemon=True,
-                                      args=(pool.port, pool.service.env["TOKEN"], CASES["page of 1000"].targets))
+    readers = multiprocessing.Process(target=in_process, daemon=True,
+                                      args=(read_all, pool.port, pool.service.env["TOKEN"], CASES["page of 1000"].targets))
 
     def pages():
         return [line for line in pool.log_lines() if line["rows"] == PAGE]

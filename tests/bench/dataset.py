@@ -110,12 +110,12 @@ def list_targets(query, webhooks=MIXED):
 
 
 class LoadedService(Service):
-    """With the data set, in a state folder that stays. Its own pool is not measured; it only has to be there."""
+    """With the data set, in a state folder that stays. But for the soak, its own pool is not measured; it only has to be there."""
 
-    def __init__(self, folder, huge):
+    def __init__(self, folder, huge=False, workers=1):
         self.kept, self.huge = folder.resolve(), huge
         self.kept.mkdir(parents=True, exist_ok=True)
-        super().__init__(workers=1)
+        super().__init__(workers)
 
     def _start(self, workers, environment):
         self.state = self.kept
