@@ -116,6 +116,7 @@ class Soaked:
         send_signal(self.service.session("nginx"), signal.SIGUSR1)
         wait_until(self.reopened, "reopened log")
         answers = Answers(old.read_text().splitlines())
+        old.unlink()
         errors = self.service.state / "log/nginx-error.log"
         self.complaints += [line for line in errors.read_text(errors="replace").splitlines()
                             if any(level in line for level in ("[crit]", "[alert]", "[emerg]"))]
@@ -310,9 +311,9 @@ def soak(service, options):
         say(f"{name:36} {value:9.1f} {after[name]:9.1f}{'  grown' if name in grown else ''}")
     say(f"\n{found['requests'] / found['seconds']:.0f} requests/s asked of {2 * sustainable:.0f} meant;", "by status:",
         ", ".join(f"{count} x {status}" for status, count in sorted(answers.by_status.items())))
-    say(f"{checker.checked} answers were looked at. Of those to the address that asks too much {total(checker.refused)} were refusals, "
-        "each on a connection of its own; another\naddress got all that it asked for. Their milliseconds, as the client saw them: "
-        f"p50, p99, max {times(checker.refused)} | {times(checker.other)}")
+    say(f"{checker.checked} answers were looked at, each on a connection of its own; milliseconds as the client saw them:\n"
+        f"refusals at the address that asks too much: {total(checker.refused)}, p50, p99, max {times(checker.refused)}\n"
+        f"answers to another address: {total(checker.other)}, p50, p99, max {times(checker.other)}\n")
 
     problems = [f"grown: {name}" for name in grown]
     for part in (calm, warm, answers):
@@ -325,7 +326,7 @@ def soak(service, options):
         problems.append(f"{found['socket_errors']} connections of wrk failed")
     if service.worker_pids() != pids:
         problems.append(f"workers have ended: {pids} before, {service.worker_pids()} after")
-    if not answers.refused:
+    if not answers.refused or not checker.refused:
         problems.append("nothing was refused: that was no overload")
     for problem in problems:
         say("wrong:", problem)

@@ -517,7 +517,8 @@ class LoadDemoTest(ScriptTest):
 class BenchTest(ScriptTest):
     def test_wrong_usage(self):
         for arguments in (["everything"], ["compare", "slow,memory"], ["--workers", "0"], ["--workers", "100"], ["--workers"],
-                          ["--seconds", "1.5"], ["--seconds", ""], ["--state", ""], ["--large=1"]):
+                          ["--seconds", "1.5"], ["--seconds", ""], ["--state", ""], ["--large=1"],
+                          ["soak", "slow"], ["soak", "--minutes", "0"], ["soak", "--minutes"], ["--minutes", "5"]):
             self.fails(2, "scripts/bench", "bench", *arguments)
 
 
