@@ -189,7 +189,7 @@ class SlowDatabaseTest(TestCase):
         for target in (SMALL, ONE, COUNTED):  # the first by a connection that was there, the others by new ones
             seconds, answer = seconds_of(lambda target=target: get(pool, target))
             self.assert_unavailable(answer)
-            self.assertLess(seconds, CONNECT_LIMIT + 2 * 1 + SLACK, target)
+            self.assertLess(seconds, 3 * CONNECT_LIMIT + 2 * 1 + SLACK, target)  # for each answer while it logs in
             print(f"\ndatabase later than the limit: 503 after {seconds:.1f} s", flush=True)
         proxy.pause = 0
         self.assert_back(pool, "database in time again")
@@ -293,6 +293,10 @@ class SchemaTest(TestCase):
     def test_table_of_chunks_dropped(self):
         with self.damaged("RENAME TABLE webhook_call_chunks TO gone", "RENAME TABLE gone TO webhook_call_chunks"):
             self.assert_fault(("1146",), (COUNTED_BY_CHUNKS,))
+            for target in (SMALL, ONE, COUNTED, LATEST):  # right as long as a reader is remembered: what finds one asks the chunks
+                answer = get(self.pool, target)
+                self.assertIn(answer.status, (200, 500), target)
+                check_answer(answer)
         self.assertEqual(9000, check_answer(get(self.pool, COUNTED_BY_CHUNKS))["meta"]["count"])
 
     def test_table_of_tokens_dropped(self):
