@@ -240,7 +240,7 @@ class Service(Server):
             variables.pop("WEBHOOK_CALLS_MYSQLD", None)
             with open(self.folder / "run.log", "wb") as output:
                 self._run = subprocess.Popen(
-                    [PROJECT / "scripts/run", "--no-demo", "--worker", WORKER, *RUN_OPTIONS],
+                    self.command(),
                     env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                     preexec_fn=die_with_parent)
             wait_until(lambda: (self.state / "run.env").exists() or self._run.poll() is not None, "run.env", 120)
@@ -255,6 +255,9 @@ class Service(Server):
         self.env = {name: "".join(shlex.split(value)) for name, value in (line.split("=", 1) for line in lines)}
         super().__init__(("127.0.0.1", port), self.state / "log/workers.log", lambda: self.session("pool"))
         self.sql("SET GLOBAL event_scheduler = OFF")  # the purge would delete what is past its time by the wall clock
+
+    def command(self):
+        return [PROJECT / "scripts/run", "--no-demo", "--worker", WORKER, *RUN_OPTIONS]
 
     def __enter__(self):
         return self
