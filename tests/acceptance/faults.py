@@ -142,7 +142,8 @@ class Leftovers:
                 files, memory = self._workers[pid]
                 expect(len(descriptors(pid)) <= max(len(files), 5), f"worker {pid} has now {descriptors(pid)}, before {files}")
                 grown = resident_kib(pid) - memory
-                expect(SANITIZED or grown < 6 << 10, f"worker {pid} has {grown} KiB more")
+                # A worker keeps 4 MiB of its last results, a MiB of freed heap, and what lies between the two.
+                expect(SANITIZED or grown < 8 << 10, f"worker {pid} has {grown} KiB more")
 
     def _open_transactions(self):
         readers = self._service.reader_connections()

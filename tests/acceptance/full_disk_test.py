@@ -148,10 +148,11 @@ class NginxDiskTest(TestCase):
     def test_no_more_room_in_the_middle(self):
         """64 MB for a disk of 24."""
         pool = self.use(service.pool("too-small"))
-        readers = [pool.open("GET", BIG, TOKEN) for _ in range(2)]
-        for reader in readers:
-            self.assert_served(pool)
-            wait_until(lambda: any(line["outcome"] == "client_gone" for line in pool.log_lines()), "end of the answer", 30)
+        for number in (1, 2):
+            reader = pool.open("GET", BIG, TOKEN)
+            reader.read_some(1_000)
+            wait_until(lambda number=number: [line["outcome"] for line in pool.log_lines()].count("client_gone") == number,
+                       "end of the answer", 30)
             self.assert_cut_short(reader.finish())
         self.assert_served(pool)
 
@@ -161,8 +162,12 @@ class LogTest(TestCase):
 
     def pool_with_log(self, name, log):
         """Its log is this file or device."""
-        (service.state / f"log/{name}.log").symlink_to(log)
-        return self.use(service.pool(name, workers=2))
+        file = service.state / f"log/{name}.log"
+        file.symlink_to(log)
+        try:
+            return self.use(service.pool(name, workers=2))
+        finally:
+            file.unlink()  # the service's end reads all logs
 
     def assert_all_answers(self, pool):
         with Load(pool, SMALL, TOKEN, IDS) as load:
@@ -181,7 +186,7 @@ class LogTest(TestCase):
         with Full("log"):
             size = log.stat().st_size
             self.assert_all_answers(service)
-            self.assertEqual(size, log.stat().st_size)
+            self.assertLess(log.stat().st_size, size + 4096)  # a page of memory that it had already
         self.assert_served(service)
         self.assertGreater(log.stat().st_size, size)
 
