@@ -20,7 +20,8 @@ std::string faults(const Environment& environment) {
 }
 
 bool is_host(const std::string& text) {
-  static const std::regex kHost{"[ \\t]*(unix:/[^]*|(\\[[^\\]]+\\]|(?!unix:)[^\\[: \t][^:]*)(:0*([0-9]{1,5}))?)[ \\t]*"};
+  static const std::regex kHost{
+      "[ \\t]*(unix:/[^]*|(\\[[^\\]]+\\]|(?!unix:)[^\\[: \t][^:]*)(:0*([0-9]{1,5}))?)[ \\t]*"};
   std::smatch match;
   if (!std::regex_match(text, match, kHost)) return false;
   return !match[3].matched || (std::stoi(match[4]) >= 1 && std::stoi(match[4]) <= 65535);
