@@ -138,11 +138,11 @@ class PoolHostsTest(unittest.TestCase):
             expect(not can_connect(host.address), f"something still listens at {host.name}")
 
     @classmethod
-    def nginx(cls, name, addresses):
+    def nginx(cls, name, addresses, *changes):
         members = "\n".join(f"server {address}:{port} max_fails=2 fail_timeout={FAIL_SECONDS}s;" for address, port in addresses)
         upstream = name.replace("-", "_")
         return service.nginx_server(
-            name, upstream, [("fastcgi_read_timeout    30s", f"fastcgi_read_timeout {READ_SECONDS}s")],
+            name, upstream, [("fastcgi_read_timeout    30s", f"fastcgi_read_timeout {READ_SECONDS}s"), *changes],
             f"upstream {upstream} {{\nzone {upstream} 64k;\nleast_conn;\n{members}\n}}")
 
     def load(self, targets=SMALL, server=None):
@@ -214,6 +214,20 @@ class PoolHostsTest(unittest.TestCase):
                 host.start()
         load.report("large answers")
         self.assertEqual([], [fault for fault in load.faults() if not fault.startswith("cut short")])
+
+    def test_answer_in_the_middle_of_which_its_host_is_killed(self):
+        # Without its file nginx takes in no more than its buffers: the worker waits for this client.
+        server = self.nginx("without-file", [host.address for host in self.hosts], ("64 32k;", "64 32k;\n  fastcgi_max_temp_file_size 0;"))
+        exchange = server.open("GET", LARGE, TOKEN)
+        exchange.read_some(1_000)
+        for host in self.hosts:
+            host.kill()
+        try:
+            answer = exchange.finish()
+        finally:
+            for host in self.hosts:
+                host.start()
+        self.assertEqual((200, False), (answer.status, answer.complete))
 
     def test_503_of_a_worker_is_the_answer(self):
         """Not a reason to ask the next host: a statement over its limit would be repeated on each."""
