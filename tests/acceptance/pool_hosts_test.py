@@ -19,7 +19,7 @@ TOKEN = [("Authorization", "Bearer reader-1")]
 SMALL = [LIST % 1, LIST % 1 + "?count=true&sort=-created_at&page[size]=7", LIST % 1 + "?filter[http_code]=500", SHOW % (1, 1)]
 LARGE = LIST % 9  # a page of 64 MB
 FAIL_SECONDS, CONNECT_SECONDS, READ_SECONDS = 2, 2, 3  # shorter than in the README, where that can be
-READ_LIMIT, WRITE_LIMIT, CLOSE_LIMIT = 5, 30, 2  # of a worker: kReadTimeout, three times kWriteTimeout, and libfcgi's
+READ_LIMIT, WRITE_LIMIT, CLOSE_LIMIT = 2, 30, 2  # of a worker: kReadTimeout, three times kWriteTimeout, and libfcgi's
 SLACK = 6 if SANITIZED else 2
 service = None
 deaf = None
@@ -139,7 +139,7 @@ class PoolHostsTest(unittest.TestCase):
 
     @classmethod
     def nginx(cls, name, addresses, *changes):
-        members = "\n".join(f"server {address}:{port} max_fails=2 fail_timeout={FAIL_SECONDS}s;" for address, port in addresses)
+        members = "\n".join(f"server {address}:{port} max_conns=256 max_fails=2 fail_timeout={FAIL_SECONDS}s;" for address, port in addresses)
         upstream = name.replace("-", "_")
         return service.nginx_server(
             name, upstream, [("fastcgi_read_timeout    30s", f"fastcgi_read_timeout {READ_SECONDS}s"), *changes],
@@ -228,6 +228,17 @@ class PoolHostsTest(unittest.TestCase):
             for host in self.hosts:
                 host.start()
         self.assertEqual((200, False), (answer.status, answer.complete))
+
+    def test_all_killed_and_back(self):
+        for host in self.hosts:
+            host.kill()
+        for _ in range(10):  # first each is asked, then there is none to ask
+            answer = self.server.send("GET", SMALL[0], TOKEN)
+            self.assertIn(answer.status, (502, 503))
+            check_answer(answer)
+        for host in self.hosts:
+            host.start()
+        wait_until(lambda: self.server.send("GET", SMALL[0], TOKEN).status == 200, "answer", FAIL_SECONDS + SLACK)
 
     def test_503_of_a_worker_is_the_answer(self):
         """Not a reason to ask the next host: a statement over its limit would be repeated on each."""
