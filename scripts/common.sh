@@ -69,6 +69,24 @@ sql() {
 # The files that are shell, relative to the project's root.
 shell_scripts() { (cd -- "$root" && grep -lE '^#!.*(ba)?sh$|^# shellcheck shell=' -- scripts/* .ci/*); }
 
+# build_tests NAME OPTION...: configures and builds var/build/NAME with its tests; the words are only shown where it fails.
+build_tests() {
+  local folder=$root/var/build/$1 log=$root/var/build/$1.log
+  shift
+  mkdir -p -- "$root/var/build"
+  # Locked, because scripts/run may be building in the same folder.
+  # shellcheck disable=SC2016 # for the inner shell
+  flock -- "$root/var/build.lock" bash -c '
+    cmake -S "$1" -B "$2" -DBUILD_TESTING=ON -DWEBHOOK_CALLS_WERROR=ON "${@:3}" && cmake --build "$2" --parallel "$(nproc)"' \
+    - "$root" "$folder" "$@" >"$log" 2>&1 && return
+  tail -n 60 -- "$log"
+  return 1
+}
+
+build_fuzzers() {
+  build_tests fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++-14 -DWEBHOOK_CALLS_FUZZ=ON
+}
+
 packages_of() { sed -n "/^\[$1\]/,/^\[/{/^[a-z0-9]/p}" "$root/scripts/packages"; }
 
 # Installs the Debian packages of the named sections of scripts/packages, where any is missing.
