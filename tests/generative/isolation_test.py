@@ -46,7 +46,8 @@ def make_dataset(rng):
         if rng.random() < 0.05:
             at -= 60 * DAY  # expired
         code = rng.choice((None, *(webhook.account * 10000 + n for n in range(1, 5))))
-        headers, body = (None if code is None else f"{part}: {marker(webhook.account)} {rng.randrange(4)}".encode() for part in "hb")
+        headers, body = (None if code is None else f"{part}: {marker(webhook.account)} {rng.randrange(4)}".encode()
+                         for part in "hb")
         calls.append(model.Call(id, webhook.id, code, headers, body, at))
     return sorted(calls, key=lambda call: call.id), webhooks
 
@@ -62,7 +63,8 @@ def token_reader(rng):
     account, other = rng.sample(ACCOUNTS, 2)
     if rng.random() < 0.7:
         scheme = rng.choice(("Bearer", "bearer", "BEARER"))
-        disguise = rng.choice(([], [], [("ACCOUNT_ID", other)], [("X-Account-Id", other)], [("Cookie", f"token=reader-{other}")]))
+        disguise = rng.choice(([], [], [("ACCOUNT_ID", other)], [("X-Account-Id", other)],
+                               [("Cookie", f"token=reader-{other}")]))
         return [("Authorization", f"{scheme} reader-{account}"), *disguise], account
     refused = ([], [bearer(f"expired-{account}")], [bearer(f"revoked-{account}")], [bearer("nobodys")], [bearer("")],
                [bearer(f"reader-{account} reader-{other}")], [bearer(f"reader-{account},reader-{other}")],
@@ -81,8 +83,8 @@ def gateway_reader(rng):
     if rng.random() < 0.7:
         disguise = rng.choice(([], [], [("ACCOUNT_ID", other)], [("Account-Id", other)], [("Remote-User", f"user{other}")]))
         return [password(f"user{account}"), *disguise], account
-    refused = ([], [password(f"user{account}", "wrong")], [password("nobody")], [password("guest")], [bearer(f"reader-{account}")],
-               [("ACCOUNT_ID", account)], [password(f"user{account}:secret", "")])
+    refused = ([], [password(f"user{account}", "wrong")], [password("nobody")], [password("guest")],
+               [bearer(f"reader-{account}")], [("ACCOUNT_ID", account)], [password(f"user{account}:secret", "")])
     return rng.choice(refused), None
 
 
@@ -119,14 +121,17 @@ class Aimed(Queries):
         if not is_list or not self.chance(0.4):
             return query
         call = self.call()
-        aims = [("filter[webhook_id]", ",".join(str(webhook.id) for webhook in webhooks)), ("filter[webhook_id]", str(call.webhook_id)),
-                ("filter[id]", str(call.id)), ("filter[body]", (call.body or b"").decode()), ("count", "true"),
+        aims = [("filter[webhook_id]", ",".join(str(webhook.id) for webhook in webhooks)),
+                ("filter[webhook_id]", str(call.webhook_id)), ("filter[id]", str(call.id)),
+                ("filter[body]", (call.body or b"").decode()), ("count", "true"),
                 ("filter[headers]", (call.headers or b"").decode()), ("filter[http_code__gte]", "0"),
                 ("filter[created_at]", model.rfc3339(call.created_at)), ("include", "webhook"),
                 ("filter[body]", "' OR webhook_id <> 0 -- "), ("filter[id]", "1) OR (1=1"), ("sort", "-webhook_id,id"),
-                ("fields[notification/webhooks]", "name,url,account_id"), ("fields[notification/webhook/calls]", "webhook,account_id"),
-                ("include", "webhook.account"), ("filter[account_id]", "1"), ("webhook_id", str(call.webhook_id))]
-        return "&".join([*query.split("&"), *(self.write(*aim) for aim in self.rng.sample(aims, self.pick(1, 1, 2, 3)))]).strip("&")
+                ("fields[notification/webhooks]", "name,url,account_id"),
+                ("fields[notification/webhook/calls]", "webhook,account_id"), ("include", "webhook.account"),
+                ("filter[account_id]", "1"), ("webhook_id", str(call.webhook_id))]
+        some = self.rng.sample(aims, self.pick(1, 1, 2, 3))
+        return "&".join([*query.split("&"), *(self.write(*aim) for aim in some)]).strip("&")
 
 
 class Check:
@@ -134,7 +139,8 @@ class Check:
         self.pools, (self.calls, self.webhooks) = pools, dataset
         self.owner = {webhook.id: webhook.account for webhook in self.webhooks}
         self.tagged = []  # (webhook, call, query, ETag) of all accounts' calls, as the service gave them
-        self.values = {account: {str(webhook.id) for webhook in self.webhooks if webhook.account == account} for account in ACCOUNTS}
+        self.values = {account: {str(webhook.id) for webhook in self.webhooks if webhook.account == account}
+                       for account in ACCOUNTS}
         for call in self.calls:
             self.values[self.owner[call.webhook_id]] |= {str(call.id), str(call.http_code), model.rfc3339(call.created_at)}
         for values in self.values.values():
@@ -213,8 +219,8 @@ class Check:
         return answer.status, headers, answer.body.replace(request_id.encode(), b"<request-id>")
 
     def no_marker(self, answer, account, query):
-        """By the bytes alone, whatever the model says: other accounts' words, codes, times, webhooks and calls are in the answer
-        only where it repeats the query."""
+        """By the bytes alone, whatever the model says: other accounts' words, codes, times, webhooks and calls are in the
+        answer only where it repeats the query."""
         if not answer.body or answer.header("Content-Type") != "application/vnd.api+json":
             return
         document = answer.json()

@@ -210,45 +210,55 @@ class RolesTest(ScriptTest):
         self.assertEqual((7, 2, 2), (len(tables), len(routines), len(events)))
         for table in tables:
             columns = [row[0] for row in service.sql(f"SHOW COLUMNS FROM {table}")]
-            yield from (f"INSERT INTO {table} () VALUES ()", f"INSERT IGNORE INTO {table} SELECT * FROM {table}", f"REPLACE INTO {table} () VALUES ()",
-                        f"LOAD DATA INFILE '/etc/hostname' INTO TABLE {table}", f"TRUNCATE {table}", f"DROP TABLE {table}", f"DELETE FROM {table}",
-                        f"DELETE FROM {table} WHERE FALSE", f"DELETE t FROM {table} t", f"ALTER TABLE {table} ADD x INT",
-                        f"ALTER TABLE {table} ENGINE = MEMORY", f"RENAME TABLE {table} TO x", f"CREATE INDEX x ON {table} ({columns[0]})",
+            yield from (f"INSERT INTO {table} () VALUES ()", f"INSERT IGNORE INTO {table} SELECT * FROM {table}",
+                        f"REPLACE INTO {table} () VALUES ()", f"LOAD DATA INFILE '/etc/hostname' INTO TABLE {table}",
+                        f"TRUNCATE {table}", f"DROP TABLE {table}",
+                        f"DELETE FROM {table}", f"DELETE FROM {table} WHERE FALSE", f"DELETE t FROM {table} t",
+                        f"ALTER TABLE {table} ADD x INT",
+                        f"ALTER TABLE {table} ENGINE = MEMORY", f"RENAME TABLE {table} TO x",
+                        f"CREATE INDEX x ON {table} ({columns[0]})",
                         f"CREATE TRIGGER x BEFORE INSERT ON {table} FOR EACH ROW DO 0", f"CREATE TABLE x LIKE {table}",
                         f"CREATE VIEW x AS SELECT 1 FROM {table}", f"LOCK TABLES {table} WRITE", f"LOCK TABLES {table} READ",
-                        f"ANALYZE TABLE {table}", f"OPTIMIZE TABLE {table}", f"FLUSH TABLES {table} WITH READ LOCK", f"GRANT SELECT ON {table} TO root@localhost")
+                        f"ANALYZE TABLE {table}", f"OPTIMIZE TABLE {table}", f"FLUSH TABLES {table} WITH READ LOCK",
+                        f"GRANT SELECT ON {table} TO root@localhost")
             for column in columns:
                 yield from (f"UPDATE {table} SET {column} = {column}", f"UPDATE {table} SET {column} = NULL WHERE FALSE")
                 yield f"INSERT INTO {table} ({column}) VALUES (1)"
         for routine in routines:
             arguments = {"expire_webhook_calls": "1", "seal_webhook_calls": "1, TRUE"}[routine]
-            yield from (f"CALL {routine}({arguments})", f"ALTER PROCEDURE {routine} SQL SECURITY INVOKER", f"DROP PROCEDURE {routine}")
+            yield from (f"CALL {routine}({arguments})", f"ALTER PROCEDURE {routine} SQL SECURITY INVOKER",
+                        f"DROP PROCEDURE {routine}")
         for event in events:
             yield from (f"ALTER EVENT {event} DISABLE", f"DROP EVENT {event}")
-        yield from ("CREATE TABLE x (x INT)", "CREATE TEMPORARY TABLE x (x INT)", "CREATE PROCEDURE x() DO 0", "CREATE FUNCTION x() RETURNS INT RETURN 1",
-                    "CREATE EVENT x ON SCHEDULE EVERY 1 DAY DO DO 0", "DROP DATABASE webhook_calls", "ALTER DATABASE webhook_calls CHARACTER SET latin1")
+        yield from ("CREATE TABLE x (x INT)", "CREATE TEMPORARY TABLE x (x INT)", "CREATE PROCEDURE x() DO 0",
+                    "CREATE FUNCTION x() RETURNS INT RETURN 1", "CREATE EVENT x ON SCHEDULE EVERY 1 DAY DO DO 0",
+                    "DROP DATABASE webhook_calls",
+                    "ALTER DATABASE webhook_calls CHARACTER SET latin1")
 
     def refused_to_all(self, root_connection):
         """What none of the four roles has a share in: the server's, and other databases'."""
         others = [f"SET ROLE webhook_calls_{role}" for role in self.ROLES]
-        return ("CREATE DATABASE x", "CREATE TABLE mysql.x (x INT)", "SELECT * FROM mysql.user", "DELETE FROM mysql.user", "CREATE USER x", "CREATE ROLE x",
-                "DROP USER root@localhost", "ALTER USER root@localhost ACCOUNT LOCK", "SET PASSWORD FOR root@localhost = ''",
+        return ("CREATE DATABASE x", "CREATE TABLE mysql.x (x INT)", "SELECT * FROM mysql.user", "DELETE FROM mysql.user",
+                "CREATE USER x", "CREATE ROLE x", "DROP USER root@localhost", "ALTER USER root@localhost ACCOUNT LOCK",
+                "SET PASSWORD FOR root@localhost = ''",
                 "GRANT ALL PRIVILEGES ON *.* TO CURRENT_USER", "SET GLOBAL event_scheduler = OFF", "SET GLOBAL read_only = ON",
-                "SET GLOBAL general_log = ON", "SET GLOBAL init_connect = ''", "FLUSH PRIVILEGES", "FLUSH TABLES WITH READ LOCK", "FLUSH STATUS",
-                f"KILL {root_connection}", "SHUTDOWN", "INSTALL PLUGIN x SONAME 'x'", "SELECT 1 INTO OUTFILE '/tmp/x'", "SELECT 1 INTO DUMPFILE '/tmp/x'",
-                "PURGE BINARY LOGS BEFORE NOW()", *others)
+                "SET GLOBAL general_log = ON", "SET GLOBAL init_connect = ''", "FLUSH PRIVILEGES",
+                "FLUSH TABLES WITH READ LOCK", "FLUSH STATUS",
+                f"KILL {root_connection}", "SHUTDOWN", "INSTALL PLUGIN x SONAME 'x'", "SELECT 1 INTO OUTFILE '/tmp/x'",
+                "SELECT 1 INTO DUMPFILE '/tmp/x'", "PURGE BINARY LOGS BEFORE NOW()", *others)
 
     def test_nothing_but_their_own(self):
         """Whatever each role is not there for is refused, and the refusals leave all as it was."""
         allowed = {"reader": [], "purger": ["CALL expire_webhook_calls(1)", "CALL seal_webhook_calls(1, TRUE)"],
                    "sender": ["INSERT INTO webhook_calls () VALUES ()",  # which has no webhook_id, and is refused for that
-                              *(f"INSERT INTO webhook_calls ({column}) VALUES (1)" for column in ("webhook_id", "http_code", "headers", "body"))]}
+                              *(f"INSERT INTO webhook_calls ({column}) VALUES (1)"
+                                for column in ("webhook_id", "http_code", "headers", "body"))]}
         writes = list(self.writes())
         with service.connect() as root:
             for role in self.ROLES:
                 with login(role) as cursor:
-                    statements = [statement for statement in self.refused_to_all(root.thread_id()) if statement != f"SET ROLE webhook_calls_{role}"]
-                    self.denied(cursor, *statements)
+                    own = f"SET ROLE webhook_calls_{role}"
+                    self.denied(cursor, *(statement for statement in self.refused_to_all(root.thread_id()) if statement != own))
                     cursor.execute("SELECT LOAD_FILE('/etc/hostname')")
                     self.assertEqual((None,), cursor.fetchone())
                     cursor.execute("SHOW PROCESSLIST")
@@ -262,7 +272,8 @@ class RolesTest(ScriptTest):
 
     def content(self):
         tables = [row[0] for row in service.sql("SHOW TABLES")]
-        return [tables, service.sql("CHECKSUM TABLE " + ", ".join(tables)), *(service.sql(f"SHOW CREATE TABLE {table}") for table in tables)]
+        return [tables, service.sql("CHECKSUM TABLE " + ", ".join(tables)),
+                *(service.sql(f"SHOW CREATE TABLE {table}") for table in tables)]
 
     def test_sender(self):
         readme = (PROJECT / "README.md").read_text()
@@ -405,7 +416,8 @@ class TokenTest(ScriptTest):
     def test_prefix_of_several(self):
         """None of them is touched."""
         hashes = ["abcdef0123" + digit * 54 for digit in "01"]
-        service.sql("INSERT INTO api_tokens (token_hash, account_id, name) VALUES (UNHEX(%s), 65, '')", *((one,) for one in hashes))
+        service.sql("INSERT INTO api_tokens (token_hash, account_id, name) VALUES (UNHEX(%s), 65, '')",
+                    *((one,) for one in hashes))
         for command in (["revoke"], ["expire", "--at", "now"]):
             self.fails(1, "2 tokens", "token", *command, "abcdef01")
         stored = "SELECT LOWER(HEX(token_hash)), expires_at FROM api_tokens WHERE account_id = 65 ORDER BY 1"

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Tokens and passwords stay where they belong. Everything that has to do with them runs, well and badly, while all command
-lines of the machine and the database's list of statements are read again and again; then no log, output, answer or file has one of
-them, in any of the usual encodings. (The environment of a process can be read by its own user and by root, and is not looked at.)"""
+lines of the machine and the database's list of statements are read again and again; then no log, output, answer or file has
+one of them, in any of the usual encodings. (The environment of a process can be read by its own user and by root, and is not
+looked at.)"""
 
 import base64
 import contextlib
@@ -15,7 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pymysql
-from commands import PROJECT, ScriptTest, call, path_that_notes_arguments, secrets_of, start_service
+from commands import PROJECT, ScriptTest, path_that_notes_arguments, secrets_of, start_service
 from service import LIST, MYSQLD, SHOW, WORKER, send_signal, wait_until
 
 service = None
@@ -68,7 +69,8 @@ class SecretsTest(ScriptTest):
         self.tokens = []
 
     def keep(self, result, code):
-        self.outputs += [str(part).encode(errors="surrogateescape") if isinstance(part, str) else part for part in (result.stdout, result.stderr)]
+        for part in (result.stdout, result.stderr):
+            self.outputs.append(part.encode(errors="surrogateescape") if isinstance(part, str) else part)
         self.assertEqual(code, result.returncode, result)
 
     def send(self, server, status, method, target, headers=()):
@@ -84,8 +86,9 @@ class SecretsTest(ScriptTest):
 
     def requests(self):
         token = self.issue()
-        for method, target, status in (("GET", LIST % 80, 200), ("HEAD", LIST % 80, 200), ("GET", SHOW % (80, 1), 404), ("GET", LIST % 81, 404),
-                                       ("GET", LIST % 80 + "?typo=1&filter[id]=x", 400), ("DELETE", LIST % 80, 405), ("GET", LIST % 80 + "/", 404),
+        for method, target, status in (("GET", LIST % 80, 200), ("HEAD", LIST % 80, 200), ("GET", SHOW % (80, 1), 404),
+                                       ("GET", LIST % 81, 404), ("GET", LIST % 80 + "?typo=1&filter[id]=x", 400),
+                                       ("DELETE", LIST % 80, 405), ("GET", LIST % 80 + "/", 404),
                                        ("GET", "/other", 404), ("GET", LIST % 80 + "?" + "a" * 40000, 414)):
             self.send(service, status, method, target, token)
         self.send(service, 406, "GET", LIST % 80, [*token, ("Accept", "application/vnd.api+json; ext=x")])
@@ -98,7 +101,8 @@ class SecretsTest(ScriptTest):
     def failing_workers(self, token):
         wrong = self.wrong_password
         for name, status, changes in (("away", 503, dict(WEBHOOK_CALLS_DB_HOSTS="unix:/nonexistent/db.sock")),
-                                      ("password", 503, dict(WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD=wrong)),
+                                      ("password", 503, dict(WEBHOOK_CALLS_DB_PASSWORD_FILE=None,
+                                                             WEBHOOK_CALLS_DB_PASSWORD=wrong)),
                                       ("schema", 503, dict(WEBHOOK_CALLS_DB_NAME="nowhere"))):
             pool = service.pool(name, **changes)
             self.send(pool, status, "GET", LIST % 80, token)
@@ -109,17 +113,19 @@ class SecretsTest(ScriptTest):
         self.send(gone, 502, "GET", LIST % 80, token)
         for code, changes in ((0, {}), (1, dict(WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD=wrong)),
                               (1, dict(WEBHOOK_CALLS_DB_PASSWORD=wrong)), (1, dict(WEBHOOK_CALLS_DB_PASWORD=wrong)),
-                              (1, dict(WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD=wrong, WEBHOOK_CALLS_ACCESS="x"))):
-            self.keep(subprocess.run([WORKER, "--check-config"], env=service.worker_environment(**changes), capture_output=True, timeout=60,
-                                     stdin=subprocess.DEVNULL), code)
+                              (1, dict(WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD=wrong,
+                                       WEBHOOK_CALLS_ACCESS="x"))):
+            self.keep(subprocess.run([WORKER, "--check-config"], env=service.worker_environment(**changes),
+                                     capture_output=True, timeout=60, stdin=subprocess.DEVNULL), code)
 
     def scripts(self):
         wrong = service.folder / "wrong.cnf"
         wrong.write_text(f"[client]\nsocket={service.env['DB_SOCKET']}\nuser=run_reader\npassword={self.wrong_password}\n")
         digest = hashlib.sha256(self.tokens[0].encode()).hexdigest()
         for name, *arguments in (("migrate",), ("migrate", "--status"), ("expire-calls",), ("seal-calls",), ("log-status",),
-                                 ("notify", "82", PROJECT / "LICENSE"), ("notify", "83", PROJECT / "LICENSE"), ("token", "list", "--account", "80"),
-                                 ("token", "expire", digest, "--at", "2099-01-01"), ("token", "revoke", digest)):
+                                 ("notify", "82", PROJECT / "LICENSE"), ("notify", "83", PROJECT / "LICENSE"),
+                                 ("token", "list", "--account", "80"), ("token", "expire", digest, "--at", "2099-01-01"),
+                                 ("token", "revoke", digest)):
             self.keep(self.script(name, *arguments, PATH=self.path), 0)
             if name == "notify":
                 arguments = ["--reader-defaults-file", wrong, *arguments]
@@ -157,14 +163,16 @@ class SecretsTest(ScriptTest):
         self.assertGreater(watcher.rounds, 20)
         arguments = (service.folder / "programs/arguments").read_bytes()
         logs = {log.name: log.read_bytes() for log in (service.state / "log").iterdir()}
-        self.assertLess({"database.log", "general.log", "nginx-access.log", "nginx-error.log", "workers.log", "away.log"}, set(logs))
+        self.assertLess({"database.log", "general.log", "nginx-access.log", "nginx-error.log", "workers.log", "away.log"},
+                        set(logs))
         for part in (b"/nonexistent/fcgi.sock", b"api_tokens", b"Access denied"):  # what is looked at is what was written
             self.assertTrue(any(part in text for text in logs.values()), part)
 
         passwords = [secret for secret in secrets_of(service.state) if secret != service.env["TOKEN"]]
         self.assertEqual((4, 2), (len(passwords), len(self.tokens)))
         everywhere = {"a command line or statement": b"\n".join(watcher.seen), "a program's arguments": arguments, **logs,
-                      "an output or answer": b"\n".join(self.outputs), "scripts/run's output": (service.folder / "run.log").read_bytes(),
+                      "an output or answer": b"\n".join(self.outputs),
+                      "scripts/run's output": (service.folder / "run.log").read_bytes(),
                       "performance_schema": repr(statements).encode()}
         for name, text in everywhere.items():
             for secret in (*passwords, *self.tokens, self.wrong_password, self.url_secret):
@@ -172,21 +180,25 @@ class SecretsTest(ScriptTest):
                     self.assertFalse(encoded in text, f"{encoded} is in {name}")
 
         patterns = service.folder / "patterns"
-        patterns.write_bytes(b"\n".join(encoded for secret in (*passwords, *self.tokens, self.wrong_password) for encoded in encodings(secret)))
-        found = subprocess.run(["grep", "-r", "-l", "-a", "-F", "-f", patterns, "--exclude-dir=secrets", "--exclude-dir=socket", service.state],
+        patterns.write_bytes(b"\n".join(encoded for secret in (*passwords, *self.tokens,
+                                                               self.wrong_password) for encoded in encodings(secret)))
+        found = subprocess.run(["grep", "-r", "-l", "-a", "-F", "-f", patterns, "--exclude-dir=secrets",
+                                "--exclude-dir=socket", service.state],
                                capture_output=True, encoding="utf-8", timeout=120)
         self.assertEqual((1, ""), (found.returncode, found.stdout), "files that have one")
 
     def test_the_search_finds(self):
         secret = secrets.token_urlsafe(24)
-        for text in (secret.encode(), secret.encode().hex().encode(), *(base64.b64encode(b"u" * n + secret.encode() + b"\n") for n in range(5))):
+        for text in (secret.encode(), secret.encode().hex().encode(),
+                     *(base64.b64encode(b"u" * n + secret.encode() + b"\n") for n in range(5))):
             self.assertTrue(any(encoded in b"x" + text + b"y" for encoded in encodings(secret)), text)
 
     def test_query_strings(self):
         """They are in no log but nginx's of errors, which quotes the request line where the pool does not answer."""
         word = secrets.token_urlsafe(12)
         gone = service.nginx_server("gone-too", "unix:/nonexistent/too.sock")
-        for server, headers, status in ((service, [("Authorization", "Bearer " + service.env["TOKEN"])], 404), (service, [], 401), (gone, [], 502)):
+        for server, headers, status in ((service, [("Authorization", "Bearer " + service.env["TOKEN"])], 404),
+                                        (service, [], 401), (gone, [], 502)):
             self.assertEqual(status, server.send("GET", LIST % 89 + f"?filter[body]={word}", headers).status)
         logs = {log.name for log in (service.state / "log").iterdir() if word.encode() in log.read_bytes()}
         self.assertLessEqual(logs, {"nginx-error.log"})
