@@ -139,11 +139,10 @@ class PasswordTest(unittest.TestCase):
 
     def test_several_users(self):
         users = commented("map")
-        self.assertIn("shop 1; till 2;", users)
-        pool = gateway_by_password("gateway-users", "$webhook_calls_account", ("shop", "till", "guest"),
+        pool = gateway_by_password("gateway-users", "$webhook_calls_account", ("shop", "till", "guest", "SHOP"),
                                    http_lines=uncommented(users))
         for user, webhook, status in (("shop", 1, 200), ("shop", 2, 404), ("till", 2, 200), ("till", 1, 404), ("guest", 1, 401),
-                                      ("guest", 2, 401)) * 3:  # by one worker
+                                      ("guest", 2, 401), ("SHOP", 1, 401)) * 3:  # by one worker
             self.assertEqual(status, status_of(pool, webhook, basic(user)), (user, webhook))
         self.assertEqual(401, status_of(pool, 1, basic("shop", "wrong"), challenge=self.CHALLENGE))
 
