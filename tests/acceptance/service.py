@@ -144,8 +144,8 @@ class Exchange:
 class Server:
     """An nginx server in front of a pool of workers."""
 
-    def __init__(self, address, log, session):
-        self.address, self.log, self._session = address, Path(log), session
+    def __init__(self, address, log, session, worker=WORKER):
+        self.address, self.log, self._session, self._worker = address, Path(log), session, str(worker)
         self._log_offset, self._log_lines = 0, []
 
     def open(self, method, target, headers=(), **options):
@@ -176,8 +176,12 @@ class Server:
         (line,) = lines()
         return line
 
+    def multiwatch(self):
+        """The process that keeps the pool."""
+        return self._session()
+
     def worker_pids(self):
-        return [pid for pid in session_processes(self._session()) if executable(pid) == WORKER]
+        return [pid for pid in session_processes(self._session()) if executable(pid) == self._worker]
 
 
 def executable(pid):
@@ -366,20 +370,20 @@ class Service(Server):
 
     # ---- Further pools, in front of each an nginx server of its own on a unix socket
 
-    def pool(self, name, workers=1, changes=(), http_lines="", server_lines="", **environment):
+    def pool(self, name, workers=1, changes=(), http_lines="", server_lines="", worker=WORKER, **environment):
         """A pool with these worker variables (None unsets one)."""
         fcgi = Path(self.env["FCGI_SOCKET"]).parent / f"{name}.fcgi"
-        process, log = self.start_workers(name, ["-s", fcgi, "-M", "0600"], workers, **environment)
+        process, log = self.start_workers(name, ["-s", fcgi, "-M", "0600"], workers, worker, **environment)
         wait_until(fcgi.is_socket, f"socket of pool {name}")
         server = self.nginx_server(name, f"unix:{fcgi}", changes, http_lines, server_lines)
-        return Server(server.address, log, lambda: process.pid)
+        return Server(server.address, log, lambda: process.pid, worker)
 
-    def start_workers(self, name, where, workers=1, **environment):
+    def start_workers(self, name, where, workers=1, worker=WORKER, **environment):
         """Workers that no nginx server knows yet, which listen as these options of spawn-fcgi say. Returns the process that leads
         their session, and their log."""
         log = self.state / f"log/{name}.log"
         command = ["spawn-fcgi", "-n", *where, "--", shutil.which("multiwatch"), f"--forks={workers}", "--signal=TERM",
-                   "--retry=1000000000", "--timeout=1", "--", WORKER]
+                   "--retry=1000000000", "--timeout=1", "--", worker]
         with open(log, "ab") as output:
             process = subprocess.Popen(
                 command, env=self.worker_environment(**environment), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output,
