@@ -33,12 +33,15 @@ TOKEN = b"reader-1"
 ANSWERS = {200, 304, 400, 401, 404, 405, 406, 413, 414, 415, 494}
 NONSENSE = ANSWERS | {501, 505}  # of HTTP, which nginx answers
 MAY_GROW = 4 << 20  # bytes that a worker may hold more after all requests than after the first tenth
-METHODS = (b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT", b"FOO", b"get", b"G-T", b"PROPFIND", b"HEADER")
-MEDIA = (b"application/vnd.api+json", b"application/json", b"text/html", b"application/*", b"*/*", b"text/plain", b"", b",", b"x")
-MEDIA_ENDS = (b"", b"", b"", b";q=0", b"; q=0.5", b";charset=utf-8", b';profile="https://example.com/a,b"', b';ext="x"', b';ext=""',
-              b';a="\\"', b";", b";;=", b" ; Q = 0.0")
-PIECES = (b"%", b"%0", b"%00", b"%ff", b"%C3", b"%25", b"&", b"=", b"+", b"[", b"]", b"[]", b"#", b"?", b"/", b"\\", b"'", b'"', b";",
-          b",", b"..", b"-", b"0", b"99999999999999999999", b"\xff", b"\xed\xa0\x80", "ž🐎".encode(), b"\x7f", b"\x01", b" ", b"\0")
+METHODS = (b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"TRACE", b"CONNECT", b"FOO", b"get", b"G-T", b"PROPFIND",
+           b"HEADER")
+MEDIA = (b"application/vnd.api+json", b"application/json", b"text/html", b"application/*", b"*/*", b"text/plain", b"", b",",
+         b"x")
+MEDIA_ENDS = (b"", b"", b"", b";q=0", b"; q=0.5", b";charset=utf-8", b';profile="https://example.com/a,b"', b';ext="x"',
+              b';ext=""', b';a="\\"', b";", b";;=", b" ; Q = 0.0")
+PIECES = (b"%", b"%0", b"%00", b"%ff", b"%C3", b"%25", b"&", b"=", b"+", b"[", b"]", b"[]", b"#", b"?", b"/", b"\\", b"'", b'"',
+          b";", b",", b"..", b"-", b"0", b"99999999999999999999", b"\xff", b"\xed\xa0\x80", "ž🐎".encode(), b"\x7f", b"\x01", b" ",
+          b"\0")
 
 
 class Request:
@@ -109,10 +112,12 @@ class Requests:
         if kind < 0.04:
             path = self.mutated(path)
         elif kind < 0.05:
-            path = self.rng.choice((b"/", b"", b"*", b"/" + self.garbage(200), b"/api" * 500, path + b"/", b"//" + path, path.upper()))
+            path = self.rng.choice((b"/", b"", b"*", b"/" + self.garbage(200), b"/api" * 500, path + b"/", b"//" + path,
+                                    path.upper()))
         elif kind < 0.08:  # other spellings that nginx makes plain
             path = self.rng.choice((b"http://webhook-calls.test" + path, path.replace(b"/v3/", b"/x/..//v3/./"),
-                                    path.replace(b"/", b"%2F"), b"".join(b"%%%02x" % byte for byte in path)[3:].join((b"/", b"")),
+                                    path.replace(b"/", b"%2F"),
+                                    b"/" + b"".join(b"%%%02x" % byte for byte in path[1:]),
                                     path.replace(b"calls", b"c%61lls"), path + b"%00", path + b"/..%2f"))
         query = self.query(is_list)
         return path + (b"?" + query if query or self.rng.random() < 0.1 else b"")
@@ -128,12 +133,14 @@ class Requests:
             return self.mutated(query)
         if kind < 0.95:
             return self.garbage(100)
-        name = self.rng.choice((b"filter[id][]", b"filter[body][]", b"filter[created_at][]", b"x", b"filter[http_code]", b"include"))
+        name = self.rng.choice((b"filter[id][]", b"filter[body][]", b"filter[created_at][]", b"x", b"filter[http_code]",
+                                b"include"))
         if kind < 0.97:
             return b"&".join(b"%b=%d" % (name, n) for n in range(self.rng.choice((99, 100, 101, 300, 3000))))
         if kind < 0.98:
             return name + self.rng.choice((b"[", b"]", b"[]", b"[0][")) * self.rng.choice((2, 100, 5000)) + b"=1"
-        return name + b"=" + self.rng.choice((b"1", b"%41", b",", b"%", b"\xff", b"9")) * self.rng.choice((4000, 10000, 16000, 20000))
+        piece = self.rng.choice((b"1", b"%41", b",", b"%", b"\xff", b"9"))
+        return name + b"=" + piece * self.rng.choice((4000, 10000, 16000, 20000))
 
     def headers(self):
         """And whether they have what reading needs."""
@@ -144,16 +151,21 @@ class Requests:
         if reads:
             headers.append((b"Authorization", rng.choice((b"Bearer ", b"Bearer ", b"bEARER   ")) + TOKEN))
         elif rng.random() < 0.8:
-            value = rng.choice((b"Bearer", b"Bearer x", b"Basic " + TOKEN, TOKEN, b"Bearer " + TOKEN + b"x", b"Bearer " + self.garbage(90)))
+            value = rng.choice((b"Bearer", b"Bearer x", b"Basic " + TOKEN, TOKEN, b"Bearer " + TOKEN + b"x",
+                                b"Bearer " + self.garbage(90)))
             headers.append((b"Authorization", value))
         for name, probability, values in (
-                (b"Accept", 0.3, None), (b"Content-Type", 0.05, None), (b"Accept-Encoding", 0.1, (b"gzip", b"gzip;q=0, *", b"br")),
-                (b"If-None-Match", 0.2, (b"*", b'"a", W/"b"', b'"', b"W/*", b"," * 500)), (b"Range", 0.05, (b"bytes=0-1", b"bytes=-1", b"x")),
+                (b"Accept", 0.3, None), (b"Content-Type", 0.05, None),
+                (b"Accept-Encoding", 0.1, (b"gzip", b"gzip;q=0, *", b"br")),
+                (b"If-None-Match", 0.2, (b"*", b'"a", W/"b"', b'"', b"W/*", b"," * 500)),
+                (b"Range", 0.05, (b"bytes=0-1", b"bytes=-1", b"x")),
                 (b"If-Modified-Since", 0.03, (b"Mon, 30 Nov 2026 12:00:00 GMT", b"x")), (b"If-Match", 0.03, (b'"a"', b"*")),
                 (b"TE", 0.03, (b"trailers", b"chunked;q=0.5")), (b"Expect", 0.02, (b"100-continue", b"x")),
-                (b"Cookie", 0.05, (b"a=b", b"=;" * 300)), (b"Upgrade", 0.02, (b"h2c", b"websocket")), (b"Proxy", 0.02, (b"http://a/",)),
+                (b"Cookie", 0.05, (b"a=b", b"=;" * 300)), (b"Upgrade", 0.02, (b"h2c", b"websocket")),
+                (b"Proxy", 0.02, (b"http://a/",)),
                 (b"X-Request-Id", 0.03, (b"mine", b"\xff")), (b"Account-Id", 0.03, (b"2",)), (b"Request_Id", 0.02, (b"mine",)),
-                (b"X-Long", 0.01, (b"a" * 8000, b"b" * 16300, b"c" * 20000)), (b"Connection", 0.02, (b"close", b"upgrade", b"keep-alive"))):
+                (b"X-Long", 0.01, (b"a" * 8000, b"b" * 16300, b"c" * 20000)),
+                (b"Connection", 0.02, (b"close", b"upgrade", b"keep-alive"))):
             if rng.random() > probability:
                 continue
             value = self.media() if values is None else rng.choice(values)
@@ -185,7 +197,8 @@ class Requests:
             raw = self.head(b"GET", path, b"HTTP/1.1", [host, token, (b"Transfer-Encoding", rng.choice(codings))])
             raw += rng.choice((b"", b"0\r\n\r\n", b"zz\r\n", b"fffffffffffffffff\r\n", b"-1\r\n", b"5\r\nab"))
         elif kind == 3:
-            versions = (b"HTTP/2.0", b"HTTP/9.9", b"HTTP/1.x", b"HTTP", b"http/1.1", b"HTTP/1.1 x", b"HTTP/0.9", b"HTTP/1.12345", b"")
+            versions = (b"HTTP/2.0", b"HTTP/9.9", b"HTTP/1.x", b"HTTP", b"http/1.1", b"HTTP/1.1 x", b"HTTP/0.9",
+                        b"HTTP/1.12345", b"")
             raw = self.head(b"GET", path, rng.choice(versions), [host, token])
         elif kind == 4:
             raw = good[: rng.randrange(1, len(good))]
@@ -328,7 +341,8 @@ def send_part(address, requests, first, last):
 
 
 def send_all(pool, address, requests, first, last):
-    parts = [pool.apply_async(send_part, (address, requests, begin, min(begin + PART, last))) for begin in range(first, last, PART)]
+    parts = [pool.apply_async(send_part, (address, requests, begin, min(begin + PART, last)))
+             for begin in range(first, last, PART)]
     seen = collections.Counter()
     for part in parts:
         some, failure = part.get()
@@ -360,7 +374,8 @@ def idle_state(service):
 def check_logs(service, seen):
     """Each answer is in nginx' log, and each that came from a worker in the workers', with its status."""
     def of_nginx():
-        return {line.split(" ")[0]: line.split(" ")[1:] for line in (service.state / "log/upstream.log").read_text().splitlines()}
+        lines = (service.state / "log/upstream.log").read_text().splitlines()
+        return {line.split(" ")[0]: line.split(" ")[1:] for line in lines}
 
     def of_workers():
         return {line["request_id"]: line["status"] for line in service.log_lines()}

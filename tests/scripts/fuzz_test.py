@@ -15,7 +15,8 @@ FOUND = PROJECT / "var/fuzz"
 class FuzzTest(unittest.TestCase):
     def test_faults_in_how_it_is_called(self):
         for arguments, words in ((["--minutes"], "--minutes needs a value"), (["--minutes", "0"], "must be a number above 0"),
-                                 (["--minutes", "1e9"], "must be a number above 0"), (["rout"], "Unknown target rout. There are: bearer "),
+                                 (["--minutes", "1e9"], "must be a number above 0"),
+                                 (["rout"], "Unknown target rout. There are: bearer "),
                                  (["route_fuzz.cc"], "Unknown target")):
             result = call("fuzz", *arguments)
             self.assertEqual((2, ""), (result.returncode, result.stdout), arguments)
