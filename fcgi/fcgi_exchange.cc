@@ -106,6 +106,15 @@ int serve_cgi(const Handler& handler) {
   return handler(request, output) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+constexpr int kSocket = 0;
+
+/// Not FCGX_IsCGI(), which has libfcgi handle signals from then on: one that came soon after would be lost.
+bool has_socket() {
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  return ::getsockopt(kSocket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
 /// Accepts connections, until SIGTERM or SIGUSR1 (what multiwatch sends by default) says that there shall be no more.
 /// These come in only while a process waits: libfcgi lets them break off the reading of a request, which nobody would
 /// then answer.
@@ -113,13 +122,13 @@ class Listener {
  public:
   Listener() {
     sigemptyset(&endings_);
+    for (const int signal : {SIGTERM, SIGUSR1}) sigaddset(&endings_, signal);
+    sigprocmask(SIG_BLOCK, &endings_, nullptr);
     for (const int signal : {SIGTERM, SIGUSR1}) {
-      sigaddset(&endings_, signal);
       struct sigaction action {};
       action.sa_handler = [](int) { ::close(kSocket); };  // also for the accept() that is about to begin
       sigaction(signal, &action, nullptr);
     }
-    sigprocmask(SIG_BLOCK, &endings_, nullptr);
   }
 
   /// A connection, or -1 at the end.
@@ -140,7 +149,6 @@ class Listener {
   }
 
  private:
-  static constexpr int kSocket = 0;
   /// A web server has its request ready when it connects; others shall hold no worker.
   static constexpr timeval kReadTimeout{2, 0};
   /// One that takes nothing for so long hangs. It has a file for what its client does not take.
@@ -194,10 +202,10 @@ class FastCgiRequest {
 
 }  // namespace
 
-bool has_requests() { return FCGX_IsCGI() == 0 || std::getenv("REQUEST_METHOD") != nullptr; }
+bool has_requests() { return has_socket() || std::getenv("REQUEST_METHOD") != nullptr; }
 
 int serve_requests(const Handler& handler) {
-  if (FCGX_IsCGI() != 0) return serve_cgi(handler);
+  if (!has_socket()) return serve_cgi(handler);
   if (std::getenv("FCGI_WEB_SERVER_ADDRS") != nullptr) {
     throw std::runtime_error("FCGI_WEB_SERVER_ADDRS is not supported: use a unix socket, or a firewall");
   }
