@@ -49,10 +49,12 @@ def setUpModule():
                          (8, 1, "many", "https://example.com/8"))
     service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
                 f"SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM {numbers(20)}")
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(1000)}")
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 20000 + seq, 8, 200, '', RPAD(SHA2(seq, 256), 1000, SHA2(seq * 7, 256)) FROM {numbers(30000)}")
+    insert = "INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+    for begin in range(0, 1000, 200):  # in portions: MySQL writes what is to be committed to the small disk
+        service.sql(insert + f"SELECT {begin + 9000} + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(200)}")
+    for begin in range(0, 30000, 5000):
+        service.sql(insert + f"SELECT {begin + 20000} + seq, 8, 200, '', RPAD(SHA2(seq + {begin}, 256), 1000, SHA2(seq * 7, 256)) "
+                    f"FROM {numbers(5000)}")
 
 
 def get(server, target=SMALL):
