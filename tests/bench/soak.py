@@ -322,6 +322,8 @@ def soak(service, options):
             problems.append(f"wrk left {total(part.cut_off)} times")
     problems += [f"checked answer: {text}" for text in checker.wrong[:20]]
     problems += [f"nginx's log: {line}" for line in soaked.complaints[:20]]
+    if found["requests"] < 0.9 * found["seconds"] * 2 * sustainable:
+        problems.append("fewer requests were asked than meant: all connections of wrk waited for answers")
     if found["socket_errors"]:
         problems.append(f"{found['socket_errors']} connections of wrk failed")
     if service.worker_pids() != pids:
