@@ -14,6 +14,7 @@ import unittest
 
 import pymysql
 
+from faults import Held, seconds_of
 from service import (LIST, SANITIZED, SHOW, Exchange, Service, check_answer, numbers, process_state, send_signal,
                      wait_until)
 
@@ -46,28 +47,8 @@ def get(server, target=SMALL):
     return server.send("GET", target, TOKEN)
 
 
-def seconds_of(action):
-    begin = time.monotonic()
-    result = action()
-    return time.monotonic() - begin, result
-
-
 def request_id_of(exchange):
     return re.search(rb"(?i)\r\nX-Request-Id: *(\S+)", exchange.received)[1].decode()
-
-
-class Held:
-    """A process that is stopped for a while: SIGSTOP now, SIGCONT at the end."""
-
-    def __init__(self, pid):
-        self.pid = pid
-
-    def __enter__(self):
-        send_signal(self.pid, signal.SIGSTOP)
-        wait_until(lambda: process_state(self.pid) in ("T", ""), "stopped process")
-
-    def __exit__(self, *_):
-        send_signal(self.pid, signal.SIGCONT)
 
 
 class TestCase(unittest.TestCase):

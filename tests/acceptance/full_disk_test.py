@@ -25,7 +25,10 @@ class SmallDisksService(Service):
         mounts = [f"mount -t tmpfs -o size={size},mode=700 tmpfs {shlex.quote(str(self.state / name))}" for name, size in SIZES.items()]
         for name in SIZES:
             (self.state / name).mkdir(parents=True, exist_ok=True)
-        shell = " && ".join([*mounts, 'exec "$@"'])
+        # Who is no root may mount as the root of a namespace of users, and is himself again in another.
+        oneself = "" if os.geteuid() == 0 else \
+            f"unshare --user --map-user={os.geteuid()} --map-group={os.getegid()} setpriv --pdeathsig TERM "
+        shell = " && ".join([*mounts, f'exec {oneself}"$@"'])
         return [*isolation(), "sh", "-c", shell, "sh", *super().command()]
 
     def disk(self, name):

@@ -14,7 +14,7 @@ import time
 import unittest
 
 from faults import Leftovers, Load, descriptors
-from service import (LIST, SANITIZED, Server, Service, check_answer, free_port, numbers, process_state, send_signal,
+from service import (LIST, SANITIZED, WORKER, Server, Service, check_answer, free_port, numbers, process_state, send_signal,
                      wait_until)
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -158,6 +158,23 @@ class WorkersTest(TestCase):
                             answer += data
                     self.assertIn(b'"id":"5"', answer)
                     wait_until(lambda worker=worker: process_state(worker) in ("", "Z"), "end of the worker")
+
+    def test_check_of_addresses_that_is_not_made(self):
+        """Libfcgi would; a worker that accepts connections itself must not let anybody believe that it does."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            result = subprocess.run([WORKER], stdin=listener, capture_output=True, timeout=60,
+                                    env=service.worker_environment(FCGI_WEB_SERVER_ADDRS="192.0.2.1"))
+        self.assertEqual(1, result.returncode, result)
+        self.assertIn(b"FCGI_WEB_SERVER_ADDRS is not supported", result.stderr)
+
+    def test_connections_that_say_nothing(self):
+        """To a worker itself: each holds it for two seconds at most."""
+        pool = self.use(service.pool("silent"))
+        fcgi = f"{os.path.dirname(service.env['FCGI_SOCKET'])}/silent.fcgi"
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(fcgi)
+            self.assert_served(pool)
+            self.assertEqual(b"", silent.recv(1))
 
     def test_pool_killed(self):
         """All of it, with what keeps it. scripts/run starts another; systemd would."""
