@@ -139,7 +139,7 @@ class PoolHostsTest(unittest.TestCase):
 
     @classmethod
     def nginx(cls, name, addresses, *changes):
-        members = "\n".join(f"server {address}:{port} max_conns=256 max_fails=2 fail_timeout={FAIL_SECONDS}s;" for address, port in addresses)
+        members = "\n".join(f"server {address}:{port} max_conns=128 max_fails=2 fail_timeout={FAIL_SECONDS}s;" for address, port in addresses)
         upstream = name.replace("-", "_")
         return service.nginx_server(
             name, upstream, [("fastcgi_read_timeout    30s", f"fastcgi_read_timeout {READ_SECONDS}s"), *changes],
