@@ -163,10 +163,10 @@ class SlowProxy:
 
 
 class SlowDatabaseTest(TestCase):
-    def proxied(self, name, **environment):
+    def proxied(self, name, **options):
         proxy = SlowProxy()
         self.addCleanup(proxy.stop)
-        pool = service.pool(name, WEBHOOK_CALLS_DB_HOSTS=proxy.host, WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1", **environment)
+        pool = service.pool(name, WEBHOOK_CALLS_DB_HOSTS=proxy.host, WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1", **options)
         return proxy, self.use(pool)
 
     def test_answers_that_take_long_are_right(self):
@@ -203,6 +203,16 @@ class SlowDatabaseTest(TestCase):
             self.assertLess(seconds, CONNECT_LIMIT + 2 * 1 + SLACK)
             proxy.piece, proxy.pause = 1 << 16, 0
             self.assert_back(pool, f"database stalled after {piece} bytes")
+
+    def test_trickle_that_never_stops(self):
+        """The driver's limit is for each wait, so that nginx's is the one that ends it; the worker is free when the trickle ends."""
+        proxy, pool = self.proxied("trickle", changes=[("fastcgi_read_timeout    30s", "fastcgi_read_timeout 2s")])
+        proxy.piece, proxy.pause = 100, 0.5  # 25 minutes for the whole
+        seconds, answer = seconds_of(lambda: get(pool, LONG))
+        self.assert_error(answer, 504, "gateway_timeout")
+        self.assertLess(seconds, 2 + SLACK)
+        proxy.piece, proxy.pause = 1 << 16, 0
+        self.assert_back(pool, "database that trickled")
 
     def test_stalls_in_the_middle_of_an_answer(self):
         """What has been sent cannot be taken back: the answer is visibly cut short."""
