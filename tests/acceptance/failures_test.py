@@ -353,6 +353,17 @@ class MidAnswerTest(TestCase):
         wait_until(lambda: process_state(worker) in ("", "Z"), "end of the worker")
         self.assert_served(self.pool)
 
+    def test_sigterm_to_the_pool(self):
+        pool = service.pool("stopped")
+        exchange = self.begin(pool)
+        worker, multiwatch = self.the_worker(pool), pool._session()
+        with Held(service.database_server()):
+            os.kill(multiwatch, signal.SIGTERM)
+        answer = exchange.finish()
+        self.assertTrue(answer.complete)
+        self.assertEqual(1000, len(answer.ids()))
+        wait_until(lambda: all(process_state(pid) in ("", "Z") for pid in (worker, multiwatch)), "end of the pool")
+
     def test_page_of_1000_times_64_kib(self):
         pool = service.pool("memory")
         answer = get(pool, BIG)

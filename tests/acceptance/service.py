@@ -382,7 +382,7 @@ class Service(Server):
         """Workers that no nginx server knows yet, which listen as these options of spawn-fcgi say. Returns the process that leads
         their session, and their log."""
         log = self.state / f"log/{name}.log"
-        command = ["spawn-fcgi", "-n", *where, "--", shutil.which("multiwatch"), f"--forks={workers}", "--signal=TERM",
+        command = ["spawn-fcgi", "-n", *where, "--", shutil.which("multiwatch"), f"--forks={workers}",
                    "--retry=1000000000", "--timeout=1", "--", worker]
         with open(log, "ab") as output:
             process = subprocess.Popen(

@@ -46,7 +46,7 @@ class Pool(Server):
 
 def by_multiwatch(program):
     return lambda fcgi, workers: ["spawn-fcgi", "-n", "-s", fcgi, "-M", "0600", "--", shutil.which("multiwatch"),
-                                  f"--forks={workers}", "--signal=TERM", "--retry=1000000000", "--timeout=1", "--", program]
+                                  f"--forks={workers}", "--retry=1000000000", "--timeout=1", "--", program]
 
 
 def by_php_fpm(service, database):
