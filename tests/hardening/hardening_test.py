@@ -23,13 +23,14 @@ class HardeningTest(unittest.TestCase):
         self.assertIn("GNU_RELRO", readelf(PROGRAM, "--program-headers"))
 
     def test_no_stack_is_executable_and_no_segment_writable_code(self):
-        segments = re.findall(r"^ +(\w+) +0x\w+ 0x\w+ 0x\w+ 0x\w+ 0x\w+ ([RWE ]{3}) ", readelf(PROGRAM, "--program-headers"), re.M)
+        headers = readelf(PROGRAM, "--program-headers")
+        segments = re.findall(r"^ +(\w+)(?: +0x\w+){5} ([RWE ]{3}) ", headers, re.M)
         self.assertIn(("GNU_STACK", "RW "), segments)
         self.assertEqual([], [segment for segment in segments if "W" in segment[1] and "E" in segment[1]])
 
-    def test_checks_of_stack_memory_and_containers(self):
+    def test_checks_of_stack_and_memory(self):
         symbols = readelf(PROGRAM, "--dyn-syms")
-        for symbol in ("__stack_chk_fail", r"__\w+_chk", r"_ZSt21__glibcxx_assert_fail\w+"):
+        for symbol in ("__stack_chk_fail", r"__\w+_chk"):
             self.assertRegex(symbols, rf"UND {symbol}@")
 
     def test_nothing_is_linked_that_is_not_used(self):

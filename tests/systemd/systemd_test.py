@@ -1,5 +1,5 @@
-"""The units of scripts/systemd under a real systemd, with Debian's nginx and MariaDB; scripts/test-systemd boots it and calls this
-there. The machine is this test's alone: what is installed is found in /opt/webhook-calls, and nothing is put back."""
+"""The units of scripts/systemd under a real systemd, with Debian's nginx and MariaDB; scripts/test-systemd boots it and calls
+this there. The machine is this test's alone: what is installed is found in /opt/webhook-calls, and nothing is put back."""
 
 import http.client
 import json
@@ -134,7 +134,8 @@ def install():
         root.execute(f"CREATE USER app_{role}@localhost IDENTIFIED BY 'secret of {role}'")
         root.execute(f"GRANT webhook_calls_{role} TO app_{role}@localhost")
         root.execute(f"SET DEFAULT ROLE webhook_calls_{role} FOR app_{role}@localhost")
-    write(SETTINGS / "webhook-calls.conf", "WEBHOOK_CALLS_DB_HOSTS=unix:/run/mysqld/mysqld.sock\nWEBHOOK_CALLS_DB_USER=app_reader\n")
+    write(SETTINGS / "webhook-calls.conf",
+          "WEBHOOK_CALLS_DB_HOSTS=unix:/run/mysqld/mysqld.sock\nWEBHOOK_CALLS_DB_USER=app_reader\n")
     write(SETTINGS / "reader.password", "secret of reader\n")
     write(SETTINGS / "purger.cnf", '[client]\nsocket=/run/mysqld/mysqld.sock\nuser=app_purger\npassword="secret of purger"\n')
     sql("INSERT INTO webhooks (id, account_id, name, url) VALUES (1, 1, 'shop', 'http://shop.test/')")
@@ -149,7 +150,7 @@ def install():
     write("/etc/nginx/sites-enabled/default",
           f"server {{ listen 80; set $webhook_calls_pool unix:{SOCKET};"
           f" include {GIVEN}/nginx/webhook-calls.conf; }}", 0o644)
-    call("systemctl", "reload", "nginx")
+    call("systemctl", "restart", "nginx")
     wait_until(lambda: get()[0] == 200, "answer of 200")
 
 
