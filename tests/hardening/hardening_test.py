@@ -37,6 +37,11 @@ class HardeningTest(unittest.TestCase):
         needed = re.findall(r"NEEDED.*\[(\w+)", readelf(PROGRAM, "--dynamic"))
         self.assertLessEqual(set(needed), {"libfcgi", "libcrypto", "libmysqlcppconn", "libstdc", "libgcc_s", "libc", "libm"})
 
+    @unittest.skipUnless(platform.machine() == "x86_64", "as x86 does it")
+    def test_large_frames_touch_each_page_of_the_stack(self):
+        code = subprocess.run(["objdump", "--disassemble", PROGRAM], check=True, capture_output=True, text=True).stdout
+        self.assertRegex(code, r"\bor[ql]? +\$0x0,(0x[0-9a-f]+)?\(%rsp\)")
+
     @unittest.skipUnless(platform.machine() == "x86_64", "of x86 alone")
     def test_targets_of_jumps_are_marked(self):
         # Of our objects: Debian's C library brings start files without the mark, so that the program has none.
