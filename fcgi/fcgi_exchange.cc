@@ -3,19 +3,19 @@
 #include <fastcgi.h>
 #include <fcgiapp.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "fcgi/listener.h"
 
 namespace webhook_calls {
 namespace {
@@ -106,57 +106,6 @@ int serve_cgi(const Handler& handler) {
   return handler(request, output) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-constexpr int kSocket = 0;
-
-/// Not FCGX_IsCGI(), which has libfcgi handle signals from then on: one that came soon after would be lost.
-bool has_socket() {
-  int listens = 0;
-  socklen_t size = sizeof listens;
-  return ::getsockopt(kSocket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
-}
-
-/// Accepts connections, until SIGTERM or SIGUSR1 (what multiwatch sends by default) says that there shall be no more.
-/// These come in only while a process waits: libfcgi lets them break off the reading of a request, which nobody would
-/// then answer.
-class Listener {
- public:
-  Listener() {
-    sigemptyset(&endings_);
-    for (const int signal : {SIGTERM, SIGUSR1}) sigaddset(&endings_, signal);
-    sigprocmask(SIG_BLOCK, &endings_, nullptr);
-    for (const int signal : {SIGTERM, SIGUSR1}) {
-      struct sigaction action {};
-      action.sa_handler = [](int) { ::close(kSocket); };  // also for the accept() that is about to begin
-      sigaction(signal, &action, nullptr);
-    }
-  }
-
-  /// A connection, or -1 at the end.
-  [[nodiscard]] int accept() const {
-    int connection = -1;
-    int reason = 0;
-    do {
-      sigprocmask(SIG_UNBLOCK, &endings_, nullptr);
-      connection = ::accept4(kSocket, nullptr, nullptr, SOCK_CLOEXEC);
-      reason = errno;
-      sigprocmask(SIG_BLOCK, &endings_, nullptr);
-    } while (connection < 0 && (reason == EINTR || reason == ECONNABORTED));
-    if (connection >= 0) {
-      (void)::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kReadTimeout, sizeof kReadTimeout);
-      (void)::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &kWriteTimeout, sizeof kWriteTimeout);
-    }
-    return connection;
-  }
-
- private:
-  /// A web server has its request ready when it connects; others shall hold no worker.
-  static constexpr timeval kReadTimeout{2, 0};
-  /// One that takes nothing for so long hangs. It has a file for what its client does not take.
-  static constexpr timeval kWriteTimeout{10, 0};
-
-  sigset_t endings_{};
-};
-
 /// Owns the state of one request after the other.
 class FastCgiRequest {
  public:
@@ -202,14 +151,14 @@ class FastCgiRequest {
 
 }  // namespace
 
-bool has_requests() { return has_socket() || std::getenv("REQUEST_METHOD") != nullptr; }
+bool has_requests() { return Listener::has_socket() || std::getenv("REQUEST_METHOD") != nullptr; }
 
 int serve_requests(const Handler& handler) {
-  if (!has_socket()) return serve_cgi(handler);
+  if (!Listener::has_socket()) return serve_cgi(handler);
   if (std::getenv("FCGI_WEB_SERVER_ADDRS") != nullptr) {
     throw std::runtime_error("FCGI_WEB_SERVER_ADDRS is not supported: use a unix socket, or a firewall");
   }
-  const Listener listener;  // comes first: libfcgi leaves signals alone that are handled already
+  const Listener listener;
   FastCgiRequest request;
   for (int connection = listener.accept(); connection >= 0; connection = listener.accept()) {
     if (request.read(connection)) request.answer(handler);

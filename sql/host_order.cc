@@ -22,13 +22,14 @@ std::vector<std::size_t> HostOrder::better(Clock::time_point now) const {
 }
 
 void HostOrder::failed(std::size_t host, Clock::time_point now) {
-  auto& [pause, avoided_until] = hosts_[host];
-  pause = std::clamp(2 * pause, kFirstPause, kLongestPause);
+  auto& [pause, failed_at, avoided_until] = hosts_[host];
+  pause = now - failed_at > kForgotten ? kFirstPause : std::clamp(2 * pause, kFirstPause, kLongestPause);
+  failed_at = now;
   avoided_until = now + pause;
 }
 
 void HostOrder::use(std::size_t host) {
-  hosts_[host] = {};
+  hosts_[host].avoided_until = {};
   current_ = host;
 }
 

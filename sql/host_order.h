@@ -12,9 +12,11 @@ class HostOrder {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// How long a host is avoided after its first failure; twice as long after each further one in succession.
+  /// How long a host is avoided after its first failure, and twice as long after each further one, unless kForgotten
+  /// have passed since the last: a host may accept connections and then not answer, again and again.
   static constexpr std::chrono::seconds kFirstPause{10};
   static constexpr std::chrono::seconds kLongestPause{60};
+  static constexpr std::chrono::seconds kForgotten = 3 * kLongestPause;
 
   explicit HostOrder(std::size_t hosts) : hosts_(hosts) {}
 
@@ -32,6 +34,7 @@ class HostOrder {
  private:
   struct Host {
     std::chrono::seconds pause{0};
+    Clock::time_point failed_at{};
     Clock::time_point avoided_until{};
   };
 

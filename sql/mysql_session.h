@@ -98,7 +98,7 @@ class MysqlSession {
 
   /// Where a host is to be preferred to the one of the connection, and answers again: goes back to it. False: all is as
   /// it was. No result or snapshot may be in use. It takes up to the connect timeout for each host that does not
-  /// answer.
+  /// answer, and a statement's where one falls silent then.
   bool return_to_better_host();
 
   /// Empty: the host is the same as at the last call, or the first one of the settings.

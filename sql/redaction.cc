@@ -19,12 +19,13 @@ std::string redaction_pattern(std::span<const std::string> header_names) {
   return R"((?i)((?:^|[\r\n])[ \t]*(?:)" + names + R"()[ \t]*:)[^\r\n]*+(?:[\r\n]++[ \t][^\r\n]*+)*+)";
 }
 
-// latin1 has a character for each byte, and MySQL has no regular expressions for bytes. The comments hold what only one
-// of the servers reads: they write a group differently.
+// The comments hold what only one of the servers reads. They write a group differently, and MySQL has no regular
+// expressions for bytes: there, latin1 has a character for each. (MariaDB takes up to fifty times as long for those.)
 Statement redacted_headers(const std::string& pattern) {
   Statement headers{"IF(LENGTH(c.headers)>"};
   headers.bind(std::uint64_t{kMaxRedactedBytes});
-  headers.add(",'[redacted]',CAST(REGEXP_REPLACE(CONVERT(c.headers USING latin1),").bind(pattern);
+  headers.add(",'[redacted]',CAST(REGEXP_REPLACE(/*M! c.headers */ /*!80000 CONVERT(c.headers USING latin1) */,");
+  headers.bind(pattern);
   return headers.add(R"(,/*M! '\\1 [redacted]' */ /*!80000 '$1 [redacted]' */) AS BINARY)))");
 }
 

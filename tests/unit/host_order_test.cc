@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(failed_hosts_come_last_for_a_while) {
   BOOST_TEST(order.all(kNow + 10s) == (Hosts{0, 1, 2}), boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(pauses_grow_until_the_host_is_used) {
+BOOST_AUTO_TEST_CASE(pauses_grow_with_each_failure) {
   HostOrder order{2};
   order.use(1);
   auto now = kNow;
@@ -41,11 +41,28 @@ BOOST_AUTO_TEST_CASE(pauses_grow_until_the_host_is_used) {
     now += pause;
     BOOST_TEST(order.better(now) == Hosts{0}, boost::test_tools::per_element());
   }
-  order.use(0);
-  BOOST_TEST(order.better(now).empty());
-  order.failed(0, now);
+}
+
+BOOST_AUTO_TEST_CASE(pauses_grow_though_the_host_accepts_connections) {
+  HostOrder order{2};
+  order.failed(0, kNow);
   order.use(1);
-  BOOST_TEST(order.better(now + 10s) == Hosts{0}, boost::test_tools::per_element());
+  order.use(0);
+  BOOST_TEST(order.all(kNow) == (Hosts{0, 1}), boost::test_tools::per_element());
+  order.failed(0, kNow + 15s);
+  order.use(1);
+  BOOST_TEST(order.better(kNow + 15s + 19999ms).empty());
+  BOOST_TEST(order.better(kNow + 35s) == Hosts{0}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(old_failures_are_forgotten) {
+  HostOrder order{2};
+  order.failed(0, kNow);
+  order.failed(0, kNow + 180s);
+  order.use(1);
+  BOOST_TEST(order.better(kNow + 199999ms).empty());
+  order.failed(0, kNow + 361s);
+  BOOST_TEST(order.better(kNow + 371s) == Hosts{0}, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(only_hosts_before_the_current_one_are_better) {
