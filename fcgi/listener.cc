@@ -4,6 +4,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -25,14 +26,11 @@ void end(int /*signal*/) {
   ::close(kSocket);  // for the accept() that is about to begin
 }
 
-/// Errors of one connection, or of the network under it (accept(2): to be treated like EAGAIN).
+/// Errors of one connection, or of the network under it (accept(2): to be tried again).
 bool is_passing(int error) {
-  constexpr std::array kPassing{EINTR,     ECONNABORTED, EAGAIN,       EPROTO,     ENETDOWN,   ENOPROTOOPT,
+  constexpr std::array kPassing{EINTR,     ECONNABORTED, EPROTO,       ENETDOWN,   ENOPROTOOPT,
                                 EHOSTDOWN, ENONET,       EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH};
-  for (const int passing : kPassing) {
-    if (error == passing) return true;
-  }
-  return false;
+  return std::ranges::find(kPassing, error) != kPassing.end();
 }
 
 }  // namespace

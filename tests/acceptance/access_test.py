@@ -14,7 +14,7 @@ import time
 import unittest
 from pathlib import Path
 
-from service import LIST, PROJECT, SHOW, Service, check_answer, free_port, numbers, wait_until
+from service import LIST, PROJECT, SHOW, Service, can_connect, check_answer, free_port, numbers, wait_until
 
 TOKEN, OTHER = [("Authorization", "Bearer reader-1")], [("Authorization", "Bearer reader-2")]
 NAMING_AN_ACCOUNT = [(name, "2") for name in ("ACCOUNT_ID", "Account-Id", "Account_Id", "HTTP_ACCOUNT_ID", "X-Account-Id")]
@@ -429,7 +429,7 @@ class HostileRequestsTest(unittest.TestCase):
             f'server {{ listen "unix:{front}"; {ACCEPTING_ALL}\n'
             "location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection ''; "
             "proxy_request_buffering off; } }\n")
-        service.reload_nginx(lambda: front.is_socket() and os.access(front, os.W_OK))
+        service.reload_nginx(lambda: can_connect(str(front)))
         server = type(back)(str(front), os.devnull, lambda: -1)
         wait_until(lambda: server.send("GET", LIST % 1, TOKEN).status == 200, "front server")
         for framing, begin in self.SMUGGLED:
