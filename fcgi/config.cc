@@ -15,7 +15,8 @@ namespace webhook_calls {
 
 const char* const kConfigHelp =
     R"(  WEBHOOK_CALLS_DB_HOSTS      where the database is: unix:/path/of/socket, host, host:port or [IPv6]:port; of
-                              several, separated by commas, the first that answers (127.0.0.1:3306)
+                              several, separated by commas, the first that answers, which is tried again while another
+                              is in use (127.0.0.1:3306)
   WEBHOOK_CALLS_DB_NAME       its name (webhook_calls)
   WEBHOOK_CALLS_DB_USER       the reader's account (webhook_calls_reader)
   WEBHOOK_CALLS_DB_PASSWORD   its password; or WEBHOOK_CALLS_DB_PASSWORD_FILE, the file that holds it

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sql/mysql_session.h"
+#include "sql/database.h"
 
 namespace webhook_calls {
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "sql/mysql_session.h"
+#include "sql/database.h"
 
 /// What there is to know of the connector before a statement can run. Only mysql_session.cc includes this.
 namespace webhook_calls {

@@ -22,12 +22,6 @@ constexpr std::size_t kMaxHeldBytes = 4U << 20U;  ///< of texts in results that 
 
 }  // namespace
 
-std::string name_of(const DatabaseHost& host) {
-  if (!host.socket.empty()) return "unix:" + host.socket;
-  const bool is_ipv6 = host.host.find(':') != std::string::npos;
-  return (is_ipv6 ? "[" + host.host + "]" : host.host) + ":" + std::to_string(host.port);
-}
-
 class MysqlResult::Impl {
  public:
   Impl(std::unique_ptr<sql::ResultSet> rows, std::shared_ptr<std::size_t> bytes)

@@ -4,54 +4,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
-#include <vector>
 
+#include "sql/database.h"
 #include "sql/statement.h"
 
 namespace webhook_calls {
-
-/// One place where the database can be reached: a unix socket's path, or a host and a port.
-struct DatabaseHost {
-  std::string socket{};
-  std::string host{};
-  std::uint16_t port = 3306;
-};
-
-/// unix:/path, host:port or [IPv6]:port
-[[nodiscard]] std::string name_of(const DatabaseHost& host);
-
-struct DatabaseSettings {
-  std::vector<DatabaseHost> hosts{};  ///< at least one; the first that answers is used (HostOrder)
-  std::string name{};
-  std::string user{};
-  std::string password{};
-  std::string tls_ca{};  ///< PEM file; where set, the connection is encrypted and the server's certificate is verified
-  std::chrono::seconds connect_timeout{2};
-  std::chrono::seconds statement_timeout{5};
-};
-
-/// What went wrong, by what the caller can do about it. what() is the driver's text, for the log and never for a
-/// client.
-class DatabaseError : public std::runtime_error {
- public:
-  enum class Kind {
-    unreachable,  ///< no connection could be made within the limit
-    timed_out,    ///< a statement ran into its limit, or the only host there is fell silent
-    lost,         ///< the connection broke
-    failed,       ///< the server refused the statement
-  };
-
-  DatabaseError(Kind kind, const std::string& text, int code = 0)
-      : std::runtime_error(text), kind_(kind), code_(code) {}
-  [[nodiscard]] Kind kind() const { return kind_; }
-  [[nodiscard]] int code() const { return code_; }  ///< the server's or the driver's; 0: none
-
- private:
-  Kind kind_;
-  int code_;
-};
 
 /// The rows of one statement, all of them held in memory by the driver. Columns count from 1. It must not outlive its
 /// session's connection, nor the next execution of the same statement text.
@@ -70,12 +28,6 @@ class MysqlResult {
 
  private:
   std::unique_ptr<Impl> impl_;
-};
-
-/// That the session is connected to another of its hosts than before.
-struct NewHost {
-  std::string host{};     ///< its name_of()
-  std::string reasons{};  ///< the driver's texts about the hosts that were left or not reached; empty after a return
 };
 
 /// A process' one connection, made when it is first needed, and its prepared statements. execute() and begin_snapshot()

@@ -12,7 +12,8 @@ import unittest
 
 import pymysql
 
-from faults import Held, Leftovers, Load, seconds_of
+from faults import Held, Leftovers, seconds_of
+from load import SteadyLoad
 from service import LIST, MYSQLD, SANITIZED, SHOW, Service, check_answer, numbers, process_state, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -83,7 +84,7 @@ class RestartTest(TestCase):
 
     def restart(self, how):
         database = service.database_server()
-        with Load(service, SMALL, TOKEN, IDS, others=(503,)) as load:
+        with SteadyLoad(service, SMALL, TOKEN, IDS, others=(503,)) as load:
             begin = time.monotonic()
             how(database)
             wait_until(lambda: process_state(database) in ("", "Z"), "end of the database", 60)
@@ -243,7 +244,7 @@ class SlowDatabaseTest(TestCase):
                     time.sleep(0.09)  # not a wait for something: the database's pause
                 time.sleep(0.01)
         holding = threading.Thread(target=hold, daemon=True)
-        with Load(service, SMALL, TOKEN, IDS, others=(503,)) as load:
+        with SteadyLoad(service, SMALL, TOKEN, IDS, others=(503,)) as load:
             holding.start()
             load.wait_for(40)
             end.set()
@@ -256,7 +257,7 @@ class ReadOnlyTest(TestCase):
     def test_reading_goes_on(self):
         self.use(service)
         setting = "super_read_only" if MYSQLD else "read_only"  # MySQL's implies the other
-        with Load(service, SMALL, TOKEN, IDS) as load:
+        with SteadyLoad(service, SMALL, TOKEN, IDS) as load:
             service.sql(f"SET GLOBAL {setting} = 1")
             try:
                 with self.assertRaises(pymysql.err.MySQLError), pymysql.connect(
@@ -349,7 +350,7 @@ class SchemaTest(TestCase):
 
     def test_column_added(self):
         """Statements that were prepared before go on, and while it is added, too."""
-        with Load(self.pool, SMALL, TOKEN, IDS) as load:
+        with SteadyLoad(self.pool, SMALL, TOKEN, IDS) as load:
             for position in ("", " FIRST", " AFTER http_code"):
                 with self.damaged(f"ALTER TABLE webhook_calls ADD COLUMN note VARCHAR(9) NOT NULL DEFAULT 'new'{position}",
                                   "ALTER TABLE webhook_calls DROP COLUMN note"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pymysql
 
-from load import Load, running
+from load import TimedLoad, running
 from service import (LIST, MYSQLD, SANITIZED, SHOW, Service, check_answer, die_with_parent, executable, free_ports, numbers, process_state, send_signal,
                      stop_session, wait_until)
 
@@ -181,7 +181,7 @@ class UnderLoadTest(TestCase):
     def test_first_killed_and_back(self):
         first, second, third = hosts
         pool = self.pool(*hosts)
-        load = Load(pool, TARGETS, TOKEN)
+        load = TimedLoad(pool, TARGETS, TOKEN)
         with running(*[load.loop] * 4):
             self.wait_for_workers_at(first, 10)
             with first.killed():
@@ -201,7 +201,7 @@ class UnderLoadTest(TestCase):
     def test_first_hung_and_back(self):
         first, second, _ = hosts
         pool = self.pool(*hosts)
-        load = Load(pool, TARGETS, TOKEN)
+        load = TimedLoad(pool, TARGETS, TOKEN)
         with running(*[load.loop] * 4):
             self.wait_for_workers_at(first, 10)
             with first.hung():
@@ -220,7 +220,7 @@ class UnderLoadTest(TestCase):
         """For so long that workers try both again, which costs a client no more than one time limit."""
         first, second, third = hosts
         pool = self.pool(*hosts)
-        load = Load(pool, TARGETS, TOKEN)
+        load = TimedLoad(pool, TARGETS, TOKEN)
         with first.killed(), running(*[load.loop] * 4):
             self.wait_for_workers_at(second, 10)
             load.wait_for_more(200)  # a request is repeated once: those that met the dead host shall not meet the hung one, too

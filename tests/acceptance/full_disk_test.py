@@ -8,7 +8,8 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from faults import Leftovers, Load, seconds_of
+from faults import Leftovers, seconds_of
+from load import SteadyLoad
 from service import LIST, SANITIZED, Service, check_answer, numbers, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -148,7 +149,7 @@ class NginxDiskTest(TestCase):
                        "end of the answer", 30)
             self.assert_served(pool)  # by the only worker
             self.assert_cut_short(reader.finish())
-            with Load(pool, SMALL, TOKEN, IDS) as load:
+            with SteadyLoad(pool, SMALL, TOKEN, IDS) as load:
                 load.wait_for(100)
         self.assert_big_page(pool)
 
@@ -178,7 +179,7 @@ class LogTest(TestCase):
             file.unlink()  # the service's end reads all logs
 
     def assert_all_answers(self, pool):
-        with Load(pool, SMALL, TOKEN, IDS) as load:
+        with SteadyLoad(pool, SMALL, TOKEN, IDS) as load:
             load.wait_for(300)
         self.assertEqual({200}, set(load.statuses))
         answer = get(pool, LIST % 77)

@@ -4,6 +4,7 @@
 import contextlib
 import http.client
 import re
+import socket
 import subprocess
 import threading
 import unittest
@@ -222,6 +223,14 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual(1, result.returncode)
         for name in (b"ACCESS", b"TYPO", b"DB_CONNECT_TIMEOUT", b"DB_HOSTS"):
             self.assertIn(b"WEBHOOK_CALLS_" + name, result.stderr)
+
+    def test_socket_that_cannot_be_waited_at(self):
+        """What accept() says ends the worker with its words; only what concerns one connection is passed over."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            result = subprocess.run([WORKER], env=service.worker_environment(), stdin=listener, capture_output=True, timeout=60)
+        self.assertEqual((1, b""), (result.returncode, result.stdout))
+        self.assertRegex(result.stderr, rb"^webhook-calls: accept: .+\n$")
 
     def test_unknown_setting_stops_the_start(self):
         result = self.run_worker(WEBHOOK_CALLS_TYPO="1")

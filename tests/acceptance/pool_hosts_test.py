@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 import fastcgi
-from load import Load, running
+from load import TimedLoad, running
 from service import (LIST, SANITIZED, SHOW, WORKER, Server, Service, can_connect, check_answer, expect, free_ports, numbers, send_signal,
                      session_processes, stop_session, wait_until)
 
@@ -146,7 +146,7 @@ class PoolHostsTest(unittest.TestCase):
             f"upstream {upstream} {{\nzone {upstream} 64k;\nleast_conn;\n{members}\n}}")
 
     def load(self, targets=SMALL, server=None):
-        return Load(server or self.server, targets, TOKEN)
+        return TimedLoad(server or self.server, targets, TOKEN)
 
     def test_one_killed_and_back(self):
         host, load = self.hosts[0], self.load()

@@ -13,7 +13,8 @@ import subprocess
 import time
 import unittest
 
-from faults import Leftovers, Load, descriptors
+from faults import Leftovers, descriptors
+from load import SteadyLoad
 from service import (LIST, SANITIZED, WORKER, Server, Service, check_answer, free_port, numbers, process_state, send_signal,
                      wait_until)
 
@@ -36,7 +37,7 @@ def setUpModule():
 
 
 def load(server, **options):
-    return Load(server, SMALL, TOKEN, IDS, **options)
+    return SteadyLoad(server, SMALL, TOKEN, IDS, **options)
 
 
 class TestCase(unittest.TestCase):

@@ -10,7 +10,8 @@ import unittest
 from pathlib import Path
 
 from commands import PROJECT, ScriptTest, environment, start_service
-from faults import Held, Leftovers, Load
+from faults import Held, Leftovers
+from load import SteadyLoad
 from service import LIST, SANITIZED, WORKER, check_answer, numbers, process_state, session_processes, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -46,7 +47,7 @@ class RestartTest(ScriptTest):
             self.assertEqual(200, server.send("GET", SMALL, TOKEN).status)
         others = {pid for pid in self.other_processes(server)}
         left = Leftovers(service, server)
-        with Load(server, SMALL, TOKEN, IDS) as load:
+        with SteadyLoad(server, SMALL, TOKEN, IDS) as load:
             while load.total() < ANSWERS or rounds < 3:
                 before = server.worker_pids()
                 self.assert_all_replaced(server, before, self.succeeds("restart-workers", *arguments))
@@ -112,7 +113,7 @@ class RestartTest(ScriptTest):
         shutil.copy(WORKER, program)
         pool = service.pool("updated", workers=3, worker=program)
         wait_until(lambda: len(pool.worker_pids()) == 3, "full pool")
-        with Load(pool, SMALL, TOKEN, IDS) as load:
+        with SteadyLoad(pool, SMALL, TOKEN, IDS) as load:
             old = pool.worker_pids()
             # A program that ends at once: the first worker's place stays empty, and the others answer.
             self.put(program, b"#!/bin/sh\nexit 1\n")
