@@ -258,6 +258,35 @@ class UnderLoadTest(TestCase):
         self.assert_served(pool, 0)
 
 
+class OneWorkerTest(TestCase):
+    def test_silent_host_is_not_asked_again(self):
+        """The request goes on at the next one: it does not wait for the silent one to let it connect, too."""
+        first, second, _ = hosts
+        pool = self.pool(first, second, workers=1)
+        self.assert_served(pool, 0)
+        with first.hung():
+            self.assert_served(pool, STATEMENT_LIMIT)
+        (change,) = wait_until(lambda: self.changes(pool), "log line")
+        self.assertEqual(second.address, change["host"])
+        self.assertRegex(change["error"], f"^{first.address}: 2013 .* during query$")
+
+    def test_what_another_host_said_of_a_webhook_is_forgotten(self):
+        first, second, _ = hosts
+        self.addCleanup(first.sql, f"UPDATE {service.env['DB_NAME']}.webhooks SET name = 'hook'")
+        first.sql(f"UPDATE {service.env['DB_NAME']}.webhooks SET name = 'hook at the first host'")
+        pool = self.pool(first, second, workers=1)
+
+        def name():
+            document = check_answer(pool.send("GET", LIST % 1 + "?include=webhook&page[size]=1", TOKEN))
+            return document["included"][0]["attributes"]["name"]
+
+        with first.killed():
+            self.assertEqual("hook", name())
+        while len(self.changes(pool)) < 2:  # there, and back
+            name()  # what the second host says of it would be remembered for 4 s
+        self.assertEqual("hook at the first host", name())
+
+
 class UselessHostTest(TestCase):
     def assert_next_is_used(self, useless, code):
         pool = self.pool(useless, hosts[1], workers=1)
