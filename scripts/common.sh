@@ -2,9 +2,8 @@
 # shellcheck shell=bash
 
 root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-program=scripts/$(basename -- "$0")
-# shellcheck disable=SC2034 # for the scripts
-database=${WEBHOOK_CALLS_DB_NAME:-webhook_calls}
+program=$(basename -- "$0")
+[[ $program == webhook-calls-* ]] || program=scripts/$program # its name where it is installed
 
 say() { printf '%s\n' "$@"; }
 
@@ -35,6 +34,21 @@ state_folder() {
   printf '%s' "${state%/}"
 }
 
+# The folder of the settings and passwords: what scripts/run keeps, or that of the installation which this script is part of.
+settings_folder() {
+  local prefix=${root%/share/webhook-calls}
+  case $prefix in
+    "$root") printf '%s/secrets' "$(state_folder)" ;;
+    /usr | /usr/local) printf '/etc/webhook-calls' ;;
+    *) printf '%s/etc/webhook-calls' "$prefix" ;;
+  esac
+}
+
+settings=$(settings_folder)
+# shellcheck disable=SC2034 # for the scripts
+database=${WEBHOOK_CALLS_DB_NAME:-$(sed -n 's/^WEBHOOK_CALLS_DB_NAME=//p' "$settings/webhook-calls.conf" 2>/dev/null || true)}
+database=${database:-webhook_calls}
+
 # A whole number from 1 to what BIGINT UNSIGNED holds, as far as the number of digits tells.
 is_id() { [[ $1 =~ ^[1-9][0-9]{0,19}$ ]]; }
 
@@ -44,15 +58,14 @@ hex_of_file() { od -An -v -tx1 -- "$1" | tr -d ' \n'; }
 sql_text() { printf "CONVERT(x'%s' USING utf8mb4)" "$(printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n')"; }
 
 # Sets client_options: how the database client connects as ROLE. That is by the option file that was named, else by the one
-# that scripts/run keeps, else as the client's own configuration says.
+# among the settings, else as the client's own configuration says.
 connect_as() {
   local role=$1 option_file=$2
   if [[ -z $option_file ]]; then
-    option_file=$(state_folder)/secrets/$role.cnf
+    option_file=$settings/$role.cnf
     [[ -e $option_file ]] || option_file=
-  elif [[ ! -r $option_file ]]; then
-    die "The option file $option_file cannot be read."
   fi
+  [[ -z $option_file || -r $option_file ]] || die "The option file $option_file cannot be read."
   client_options=()
   [[ -z $option_file ]] || client_options+=("--defaults-file=$option_file")
   client_options+=(--default-character-set=utf8mb4 --max-allowed-packet=1G --batch --raw --skip-column-names --skip-reconnect)
