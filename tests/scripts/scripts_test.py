@@ -5,7 +5,9 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import signal
+import stat
 import subprocess
 import threading
 import unittest
@@ -14,8 +16,8 @@ import pymysql
 from commands import PROJECT, ScriptTest, environment, option_file, path_that_notes_arguments, start_service
 from service import LIST, MYSQLD, numbers, wait_until
 
-SCRIPTS = ("run", "test", "fuzz", "test-mysql", "test-galera", "test-systemd",
-           "format", "migrate", "token", "notify", "expire-calls", "seal-calls", "log-status", "create-database", "load-demo", "bench", "bench-scale", "restart-workers")
+SCRIPTS = ("run", "test", "fuzz", "test-mysql", "test-galera", "test-systemd", "format", "create-database", "migrate", "token",
+           "notify", "expire-calls", "seal-calls", "log-status", "load-demo", "bench", "bench-scale", "restart-workers")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
 WEBHOOK_60 = "REPLACE INTO webhooks (id, account_id, name, url) VALUES (60, 60, 'sixty', 'http://127.0.0.1:9/')"
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
@@ -53,6 +55,74 @@ class UsageTest(ScriptTest):
             self.fails(1, "nobody", name, *arguments, option, option_file("nobody"), cwd=PROJECT)
             self.fails(1, "cannot be read", name, *arguments, option, "/nonexistent.cnf", cwd=PROJECT)
             self.fails(2, f"{option} needs a value", name, *arguments, option)
+
+
+class CreateDatabaseTest(ScriptTest):
+    def setUp(self):
+        self.settings = service.folder / "created"
+        self.addCleanup(shutil.rmtree, self.settings, ignore_errors=True)
+        self.addCleanup(service.sql, "DROP DATABASE IF EXISTS created_log")
+        for role in ("migrator", "sender", "reader", "purger"):
+            self.addCleanup(service.sql, f"DROP USER IF EXISTS created_{role}@localhost")
+
+    def create(self, *arguments, user="root", database="created_log"):
+        return self.script("create-database", "--defaults-file", option_file(user), "--settings", self.settings,
+                           "--accounts", "created", *arguments, WEBHOOK_CALLS_DB_NAME=database)
+
+    def created(self):
+        result = self.create()
+        self.assertEqual((0, ""), (result.returncode, result.stderr), result)
+        return {file.name: file.read_text() for file in self.settings.iterdir()}
+
+    def rights(self, role, statement):
+        with pymysql.connect(read_default_file=str(self.settings / f"{role}.cnf"), database="created_log") as connection:
+            connection.cursor().execute(statement)
+
+    def test_all_that_is_needed_for_the_eyes_of_its_owner(self):
+        found = self.created()
+        self.assertEqual({"migrator.cnf", "sender.cnf", "reader.cnf", "purger.cnf", "reader.password"}, set(found))
+        self.assertEqual({0o600}, {stat.S_IMODE(file.stat().st_mode) for file in self.settings.iterdir()})
+        self.assertEqual(0o700, stat.S_IMODE(self.settings.stat().st_mode))
+        self.assertIn(f"password={found['reader.password']}\n", found["reader.cnf"])
+        self.rights("reader", "SELECT id FROM webhook_calls")
+        self.rights("sender", "INSERT INTO webhook_calls (webhook_id) VALUES (1)")
+        self.rights("purger", "CALL expire_webhook_calls(1)")
+        self.rights("migrator", "DELETE FROM api_tokens")
+        for role, statement in (("reader", "DELETE FROM webhook_calls"), ("sender", "SELECT id FROM webhook_calls"),
+                                ("purger", "SELECT id FROM webhook_calls"), ("migrator", "SELECT * FROM mysql.user")):
+            with self.subTest(role=role), self.assertRaises(pymysql.err.MySQLError) as refused:
+                self.rights(role, statement)
+            self.assertIn(refused.exception.args[0], DENIED)
+
+    def test_again_keeps_the_passwords_and_mends_what_is_missing(self):
+        before = self.created()
+        self.assertEqual(before, self.created())
+        (self.settings / "reader.password").unlink()
+        (self.settings / "purger.cnf").unlink()
+        service.sql("DROP USER created_reader@localhost")
+        service.sql("ALTER USER created_sender@localhost IDENTIFIED BY 'another'")
+        after = self.created()
+        self.assertNotEqual(before.pop("purger.cnf"), after.pop("purger.cnf"))
+        self.assertEqual(before, after)
+        for role, statement in (("reader", "SELECT id FROM webhook_calls"), ("purger", "CALL expire_webhook_calls(1)"),
+                                ("sender", "INSERT INTO webhook_calls (webhook_id) VALUES (1)")):
+            self.rights(role, statement)
+
+    def test_what_cannot_be(self):
+        self.settings.write_text("a file")
+        self.assertIn("cannot be written to", self.create().stderr)
+        self.settings.unlink()
+        for expected, arguments in (("--accounts must be", ("--accounts", "x'y")), ("--from must be", ("--from", "a'b")),
+                                    ("--from needs a value", ("--from", ""))):
+            with self.subTest(arguments):
+                result = self.create(*arguments)
+                self.assertEqual(2, result.returncode)
+                self.assertIn(expected, result.stderr)
+        self.assertEqual(2, self.create(database="a`b").returncode)
+        result = self.create(user="run_reader")
+        self.assertEqual(1, result.returncode)
+        self.assertIn("The administrator cannot log in", result.stderr)
+        self.assertFalse(service.sql("SHOW DATABASES LIKE 'created\\_log'"))
 
 
 class MigrateTest(ScriptTest):
