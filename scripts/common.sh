@@ -79,6 +79,14 @@ sql() {
   "$client" "${client_options[@]}" "$@"
 }
 
+# TABLE or VIEW; nothing where the database has no webhooks. A platform that has its webhooks already makes ours a view over them.
+kind_of_webhooks() {
+  sql "$database" <<'SQL'
+SELECT IF(table_type = 'VIEW', 'VIEW', 'TABLE') FROM information_schema.tables
+ WHERE table_schema = DATABASE() AND table_name = 'webhooks';
+SQL
+}
+
 # The files that are shell, relative to the project's root.
 shell_scripts() { (cd -- "$root" && grep --directories=skip -lE '^#!.*(ba)?sh$|^# shellcheck shell=' -- scripts/* .ci/*); }
 

@@ -19,6 +19,37 @@ void check_version(MysqlSession& session, DatabaseReport& report) {
                           (version < kExpected ? ": run scripts/migrate." : ": install the program's newer version."));
 }
 
+/// `webhooks` may be a view over a platform's own table, so it is looked at what it gives. A text in place of a number
+/// would be a danger: '12ab' equals 12, which is another account.
+void check_webhooks(MysqlSession& session, DatabaseReport& report) {
+  try {
+    (void)session.execute(Statement{"SELECT id,account_id,name,url FROM webhooks LIMIT 0"});
+    MysqlResult types = session.execute(
+        Statement{"SELECT CONCAT(column_name,' as ',column_type) FROM information_schema.columns"
+                  " WHERE table_schema=DATABASE() AND table_name='webhooks'"
+                  " AND ((column_name IN ('id','account_id')"
+                  " AND data_type NOT IN ('tinyint','smallint','mediumint','int','bigint'))"
+                  " OR (column_name IN ('name','url')"
+                  " AND data_type NOT IN ('char','varchar','tinytext','text','mediumtext','longtext')))"});
+    while (types.next()) {
+      report.faults.push_back("webhooks gives " + types.text(1) +
+                              ": id and account_id must be whole numbers, name and url texts.");
+    }
+    MysqlResult incomplete =
+        session.execute(Statement{"SELECT COALESCE(id,'NULL') FROM webhooks"
+                                  " WHERE id IS NULL OR account_id IS NULL OR name IS NULL OR url IS NULL LIMIT 1"});
+    if (incomplete.next()) {
+      report.faults.push_back("webhooks gives a NULL for webhook " + incomplete.text(1) +
+                              ": the view must leave such rows out, or put COALESCE(name, '') for it.");
+    }
+  } catch (const DatabaseError& error) {
+    report.faults.push_back(
+        "The account cannot read webhooks, which must give id, account_id, name and url (where it is a view, README.md "
+        "says what it needs): " +
+        std::string{error.what()});
+  }
+}
+
 void check_reading(MysqlSession& session, DatabaseReport& report) {
   CallQuery query;
   query.page_size = 1;
@@ -77,6 +108,7 @@ DatabaseReport check_database(MysqlSession& session) {
                             std::string{error.what()});
     return report;
   }
+  check_webhooks(session, report);
   check_reading(session, report);
   check_not_writing(session, report);
   return report;

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Sends the requests of cases/*.case through the real nginx, workers and MariaDB, and compares the answers.
 
-usage: cases_test.py [--list] [--odd-server] [TEXT...]
+usage: cases_test.py [--list] [--odd-server] [--webhooks-view] [TEXT...]
 
 With a TEXT, only the cases whose file or title contains it. --odd-server: the database has other defaults than usual.
+--webhooks-view: the webhooks are a platform's own table, over which there is a view.
 
 A case is a title, a request, and after --- the answer:
 
@@ -40,6 +41,7 @@ import sys
 import unittest
 from pathlib import Path
 
+import shop
 from service import Service, Wrong, check_answer, curl_line, expect
 
 CASES = Path(__file__).parent / "cases"
@@ -285,6 +287,8 @@ def main(arguments):
     else:
         with Service(workers=2) as service:
             clock = load_fixture(service)
+            if "--webhooks-view" in arguments:
+                shop.take_over(service)
             if "--odd-server" in arguments:
                 for setting in ODD_SERVER:
                     service.sql("SET GLOBAL " + setting)
