@@ -155,7 +155,8 @@ class ViewTest(TestCase):
             service.sql(f"RENAME TABLE {database}.webhooks TO {database}.webhooks_before, {database}.webhooks_new TO {database}.webhooks")
             load.wait_for_more(50)
         self.assertEqual([], load.faults())
-        self.assertEqual((("VIEW",),), service.sql(f"SELECT table_type FROM information_schema.tables WHERE table_schema = '{database}' AND table_name = 'webhooks'"))
+        self.assertEqual((("VIEW",),), service.sql("SELECT table_type FROM information_schema.tables"
+                                                   f" WHERE table_schema = '{database}' AND table_name = 'webhooks'"))
 
     def test_accounts_that_are_uuids(self):
         database = self.database("uuids")
