@@ -268,6 +268,17 @@ class ReplicaTest(TestCase):
         wait_until(lambda: status(at_replica) == 401, "end of the token at the replica", CACHE)
         print(f"\na revoked token was refused {time.monotonic() - began:.1f} s after the replica had caught up", end="", flush=True)
 
+    def test_log_status_tells_that_replication_stands_still(self):
+        for name in ("expire-calls", "seal-calls"):
+            primary.script(name)
+        late = ", ".join(f"{column} = {column} - INTERVAL 3 HOUR" for column in ("began_at", "caught_up_at", "ended_at"))
+        primary.sql(f"UPDATE webhook_call_upkeep SET {late} WHERE task = 'expire'")
+        catch_up()
+        with self.standing_still():
+            primary.script("expire-calls")
+            results = [server.script("log-status", role="reader") for server in (primary, replica)]
+            self.assertEqual([0, 3], [result.returncode for result in results], results)
+
     def test_what_is_past_its_time_while_replication_stands_still(self):
         """The replica goes by its clock."""
         primary.sql(AGED + "VALUES (6, 200, '', '', UTC_TIMESTAMP(3) - INTERVAL 60 DAY + INTERVAL 2 SECOND), (6, 200, '', '', UTC_TIMESTAMP(3))")
