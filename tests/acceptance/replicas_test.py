@@ -115,7 +115,7 @@ def setUpModule():
     unittest.addModuleCleanup(service.stop)
     data = stopped_database(service)
     primary = Server("primary", *data, options=["--server-id=1"])
-    replica = Server("replica", *data, options=["--server-id=2", "--read-only=ON"])
+    replica = Server("replica", *data, options=["--server-id=2", "--read-only=ON", *([] if MYSQLD else ["--slave-parallel-threads=16"])])
     if MYSQLD:
         for server in (primary, replica):
             server.sql("RESET BINARY LOGS AND GTIDS")  # of what both have from the copy
