@@ -40,6 +40,7 @@ README = PROJECT / "README.md"
 CONTEXTS = {
     "run": "tests/readme/run_test.py",
     "operate": "tests/readme/operate_test.py",
+    "mysql": "tests/readme/mysql_test.py",
     "package": "tests/package/package_test.py",
     "source": "tests/install/source_test.py",
     "shared-host": "tests/install/shared_host_test.py",
