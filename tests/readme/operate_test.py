@@ -97,7 +97,7 @@ class OperateTest(unittest.TestCase):
     def configure(self):
         folder = self.service.folder / "etc"
         folder.mkdir()
-        for name in ("purger.cnf", "reader.password"):
+        for name in ("migrator.cnf", "purger.cnf", "reader.password"):
             shutil.copy(self.service.state / "secrets" / name, folder)
         (folder / "webhook-calls.conf").write_text(
             f"WEBHOOK_CALLS_DB_HOSTS=unix:{self.service.env['DB_SOCKET']}\nWEBHOOK_CALLS_DB_USER=run_reader\n")
@@ -276,8 +276,11 @@ class OperateTest(unittest.TestCase):
         self.backed_up.check()
 
     def without_chunks(self, command):
-        left_out = re.findall("`(--ignore-table-data=[^`]+)`", (PROJECT / "README.md").read_text())
-        dump = command.text.replace(" --single", " ".join(["", *left_out, "--single"])).replace("webhook-calls.sql.gz", "part.sql.gz")
+        """And by the migrator."""
+        options = re.findall("`(--(?:ignore-table-data|defaults-file)=[^`]+)`", (PROJECT / "README.md").read_text())
+        options.sort()  # which is the one that must come first
+        self.assertEqual(3, len(options))
+        dump = command.text.replace(" --single", " ".join(["", *options, "--single"])).replace("webhook-calls.sql.gz", "part.sql.gz")
         self.shell.run(dump, timeout=300)
         tables = self.shell.run("zcat part.sql.gz | grep -oE '^(CREATE TABLE|INSERT INTO) `[a-z_]+`' | sort -u")
         self.assertEqual({"CREATE TABLE `webhook_calls`", "INSERT INTO `webhook_calls`", "CREATE TABLE `webhook_call_chunks`",
@@ -316,6 +319,9 @@ class OperateTest(unittest.TestCase):
             self.assertEqual(sum(row[3] for row in chunks) // 4096, server.sql("SELECT SUM(n) FROM webhook_call_chunks")[0][0] // 4096)
             server.compare_counts(pool)
             server.compare_what_migrate_makes(self.service)
+            newest = server.sql("SELECT MAX(id) FROM webhook_calls")[0][0]
+            server.sql("INSERT INTO webhook_calls (webhook_id) VALUES (21)")
+            self.assertLess(newest, server.sql("SELECT MAX(id) FROM webhook_calls")[0][0])
 
     # ---- For the symptoms too
 

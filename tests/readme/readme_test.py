@@ -137,6 +137,14 @@ class ReadmeTest(unittest.TestCase):
         self.assertEqual([], [f"line {block.line}: {block.lines[0]}" for block in blocks() if not block.marker])
         self.assertEqual([], [f"line {block.line}: no block follows" for block in blocks() if not block.lines])
 
+    def test_no_command_is_only_shown(self):
+        for block in blocks():
+            if block.marker == "shown":
+                for line in block.lines:
+                    with self.subTest(line):
+                        self.assertNotRegex(line, r"^(\$ |sudo |(?:scripts/)?[a-z-]+ +--?[a-z]|(?:scripts/|apt|cmake|curl|install|mariadb|"
+                                                  r"mysql|systemctl|git|make|mkdir|cp|mv|rm|ln)\b)")
+
     def test_each_context_has_a_test(self):
         for context in sorted({block.context for block in blocks()} - {None}):
             with self.subTest(context):

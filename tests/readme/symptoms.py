@@ -176,20 +176,35 @@ class Symptoms:
         for name, words, changes in (("stranger", "Access denied", {"WEBHOOK_CALLS_DB_PASSWORD_FILE": str(password)}),
                                      ("lonely", "Can't connect", {"WEBHOOK_CALLS_DB_HOSTS": "unix:/nonexistent.sock"})):
             pool = self.service.pool(name, **changes)
+            self.unavailable(pool, self.get(server=pool), words)
+        pool = self.service.pool("surplus")
+        before = self.service.sql("SELECT @@GLOBAL.max_connections")[0][0]
+        self.service.sql("SET GLOBAL max_connections = 10")
+        with contextlib.ExitStack() as others:
+            try:
+                while True:
+                    others.enter_context(pymysql.connect(read_default_file=str(self.service.state / "secrets/reader.cnf")))
+            except pymysql.err.OperationalError:
+                answer = self.get(server=pool)
+        self.service.sql(f"SET GLOBAL max_connections = {before}")
+        self.unavailable(pool, answer, "Too many connections")
+        pool = self.service.pool("hung", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1", WEBHOOK_CALLS_DB_CONNECT_TIMEOUT="1")
+        self.status(200, self.get(server=pool))
+        with Held(self.service.database_server()):
             answer = self.get(server=pool)
-            self.status(503, answer)
-            pool.log_line(answer.header("X-Request-Id"))
-            with self.test.log_of(pool):
-                self.says(words)
+        self.unavailable(pool, answer, "Lost connection")
 
     def statement_limit(self):
         pool = self.service.pool("limited", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
         with self.test.locked():
             answer = self.get(server=pool)
+        self.unavailable(pool, answer, "max_statement_time")
+
+    def unavailable(self, pool, answer, words):
         self.status(503, answer)
         pool.log_line(answer.header("X-Request-Id"))
         with self.test.log_of(pool):
-            self.says("max_statement_time")
+            self.says(words)
 
     @contextlib.contextmanager
     def waiting_request(self, pool):
