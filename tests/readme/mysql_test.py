@@ -9,6 +9,7 @@ from commands import Shell, blocks, run_blocks
 import restore
 from run_test import checkout
 
+from faults import seconds_of
 from service import MYSQLD, Service
 
 
@@ -43,9 +44,11 @@ class MysqlTest(unittest.TestCase):
     def back_up(self, shell, block):
         with restore.Activity(self.service) as self.activity:
             for command in block.commands:
-                output = shell.run(command, timeout=300)
+                seconds, output = seconds_of(lambda command=command: shell.run(command, timeout=300))
+                if "mysqldump" in command.text:
+                    dump_seconds = seconds
         self.assertRegex(output, "^-- Dump completed")
-        self.activity.check()
+        self.activity.check(dump_seconds)
 
 
 if __name__ == "__main__":
