@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What README types on MySQL: the blocks of the context "mysql", and the restore with MySQL's client. For scripts/test-mysql."""
+"""What README types on MySQL: the blocks of the context "mysql", and the restore by MySQL's client (scripts/test-mysql)."""
 
 import os
 import unittest

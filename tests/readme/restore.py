@@ -53,7 +53,8 @@ class Activity:
         for thread in self._threads:
             thread.start()
         self.must_go_on()
-        wait_until(lambda: self._faults or self._service.sql("SELECT 1 FROM webhook_call_chunks WHERE webhook_id = 21"), "chunk")
+        chunk = "SELECT 1 FROM webhook_call_chunks WHERE webhook_id = 21"
+        wait_until(lambda: self._faults or self._service.sql(chunk), "chunk", 60)
         return self
 
     def __exit__(self, *_):

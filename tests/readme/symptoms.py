@@ -1,5 +1,5 @@
-"""The table of README's "Troubleshooting": each symptom is brought about, the client sees what the first column says, and what the
-command of the second one prints has the words that the third one quotes."""
+"""The table of README's "Troubleshooting": each symptom is brought about, the client sees what the first column says, and what
+the command of the second one prints has the words that the third one quotes."""
 
 import contextlib
 import hashlib
@@ -41,8 +41,8 @@ class Symptoms:
             "an empty list": self.empty_list,
             "newest records are missing": self.not_recorded,
             "old records are missing": self.past_their_time,
-            "counts and far pages get slow": self.not_sealed,
-            "the purge is behind": self.not_purged,
+            "counts and far pages get slow, `log-status` ends with 4": self.not_sealed,
+            "the purge is behind, `log-status` ends with 3": self.not_purged,
             "one page is slow": self.slow_page,
             "workers do not start": self.misspelt_setting,
             "HTML in place of JSON": self.html,
