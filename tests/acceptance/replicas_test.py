@@ -6,16 +6,19 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 import unittest
 
 import pymysql
 
-import readme
 from database_host import Host, stopped_database
 from load import TimedLoad, running
 from service import LIST, MYSQLD, PROJECT, SHOW, Service, check_answer, free_ports, numbers, stop_session, wait_until
+
+sys.path.insert(0, str(PROJECT / "tests/readme"))
+from commands import blocks_of  # noqa: E402
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
@@ -23,12 +26,12 @@ TABLES = ("webhooks", "api_tokens", "webhook_calls", "webhook_call_chunks", "web
 CACHE = 5  # seconds after which a token that was revoked is refused
 OPTIONS = ["--log-bin=binlog", *(["--gtid-mode=ON", "--enforce-gtid-consistency=ON"] if MYSQLD else ["--log-slave-updates", "--gtid-strict-mode=ON"])]
 if MYSQLD:
-    (CREATE_ACCOUNT, _, _), (START, PROMOTE) = readme.blocks("replicas on MariaDB"), readme.blocks("replicas on MySQL")
+    (CREATE_ACCOUNT, _, _), (START, PROMOTE) = blocks_of("replicas-mariadb"), blocks_of("replicas-mysql")
     STOP_APPLYING, APPLY = "STOP REPLICA SQL_THREAD", "START REPLICA"
 else:
-    CREATE_ACCOUNT, START, PROMOTE = readme.blocks("replicas on MariaDB")
+    CREATE_ACCOUNT, START, PROMOTE = blocks_of("replicas-mariadb")
     STOP_APPLYING, APPLY = "STOP SLAVE SQL_THREAD", "START SLAVE"
-(ENABLE_EVENTS,) = readme.blocks("replicas on both")
+(ENABLE_EVENTS,) = blocks_of("replicas-both")
 service, primary, replica = None, None, None
 
 
@@ -46,7 +49,7 @@ class Server(Host):
         return pymysql.connect(read_default_file=self.option_file(role), database=service.env["DB_NAME"], autocommit=True)
 
     def run(self, block, **changes):
-        for statement in readme.statements(block):
+        for statement in map(str, block.commands):
             for old, new in changes.items():
                 statement = statement.replace(old, new)
             self.sql(statement)

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
+import sys
 
-import readme
 from service import MYSQLD, PROJECT, WORKER, expect
+
+sys.path.insert(0, str(PROJECT / "tests/readme"))
+from commands import blocks_of  # noqa: E402
 
 FIRST, FOR_MYSQL, LATER, WITH_UUIDS = range(4)  # the README's SQL
 
@@ -23,8 +26,8 @@ def add_hooks(service, *rows):
 
 def run_block(service, number, database="webhook_calls"):
     """SQL of the README, by number, with what is for MySQL alone."""
-    blocks = readme.blocks("view")
-    for statement in readme.statements(blocks[number]) + (readme.statements(blocks[FOR_MYSQL]) if MYSQLD else []):
+    blocks = blocks_of("view")
+    for statement in map(str, blocks[number].commands + (blocks[FOR_MYSQL].commands if MYSQLD else [])):
         service.sql(statement.replace("webhook_calls.", f"{database}."))
 
 

@@ -21,7 +21,8 @@ A test of a context calls
 
     run_blocks("source", lambda block: ...)
 
-which calls its function for each block of the context, and raises where one has not been asked for its commands or its script.
+which calls its function for each block of the context, and raises where one has not been asked for its commands or its script;
+or blocks_of("source"), where each block has a place of its own in the test.
 """
 
 import os
@@ -45,11 +46,15 @@ CONTEXTS = {
     "source": "tests/install/source_test.py",
     "shared-host": "tests/install/shared_host_test.py",
     "import": "tests/readme/import_test.py",
-    "view": "tests/readme/view_test.py",
-    "replicas": "tests/replicas/replicas_test.py",
+    "view": "tests/acceptance/shop.py",
+    "replicas-mariadb": "tests/acceptance/replicas_test.py",
+    "replicas-mysql": "tests/acceptance/replicas_test.py",
+    "replicas-both": "tests/acceptance/replicas_test.py",
     "cluster": "tests/cluster/cluster_test.py",
 }
-AWAITED = {"package", "source", "shared-host", "import", "view", "replicas", "cluster"}
+# Of these the commands are SQL statements.
+SQL = {"view", "replicas-mariadb", "replicas-mysql", "replicas-both"}
+AWAITED = {"package", "source", "shared-host", "import", "cluster"}
 
 
 @dataclass
@@ -162,6 +167,8 @@ def is_complete(command):
 
 
 def read_commands(block):
+    if block.context in SQL:
+        return [Command(statement.strip()) for statement in block.text.split(";\n") if statement.strip()]
     if block.table:
         found = []
         for line in block.lines[2:]:
@@ -188,12 +195,16 @@ def read_commands(block):
     return found
 
 
-def run_blocks(context, run, document=README):
-    """Calls run(block) for each block of the context, and raises where one was left out."""
+def blocks_of(context, document=README):
     chosen = [block for block in blocks(document) if block.context == context]
     if not chosen:
         raise LookupError(f"{document} has no block of the context {context}")
-    for block in chosen:
+    return chosen
+
+
+def run_blocks(context, run, document=README):
+    """Calls run(block) for each block of the context, and raises where one was left out."""
+    for block in blocks_of(context, document):
         run(block)
         if not block.taken:
             raise LookupError(f"{block} was left out by the test of {context}")

@@ -151,7 +151,7 @@ class ReadmeTest(unittest.TestCase):
                 self.assertIn(context, CONTEXTS)
                 test = PROJECT / CONTEXTS[context]
                 if context not in AWAITED or test.exists():
-                    self.assertRegex(test.read_text(), rf"""run_blocks\(\s*["']{context}["']""")
+                    self.assertRegex(test.read_text(), rf"""(run_blocks|blocks_of)\(\s*["']{context}["']""")
 
     def test_each_command_is_whole(self):
         for block in blocks():
