@@ -92,12 +92,13 @@ shell_scripts() { (cd -- "$root" && grep --directories=skip -lE '^#!.*(ba)?sh$|^
 
 # build_tests NAME OPTION...: configures and builds var/build/NAME with its tests; the words are only shown where it fails.
 build_tests() {
-  local folder=$root/var/build/$1 log=$root/var/build/$1.log
-  shift
+  local folder=$root/var/build/$1 log=$root/var/build/$1.log lock=$root/var/build/$1.lock
   mkdir -p -- "$root/var/build"
-  # Locked, because scripts/run may be building in the same folder.
+  # Locked, because another script may be building in the same folder; scripts/run's is the one called release.
+  [[ $1 != release ]] || lock=$root/var/build.lock
+  shift
   # shellcheck disable=SC2016 # for the inner shell
-  flock -- "$root/var/build.lock" bash -c '
+  flock -- "$lock" bash -c '
     cmake -S "$1" -B "$2" -DBUILD_TESTING=ON -DWEBHOOK_CALLS_WERROR=ON "${@:3}" && cmake --build "$2" --parallel "$(nproc)"' \
     - "$root" "$folder" "$@" >"$log" 2>&1 && return
   tail -n 60 -- "$log"
