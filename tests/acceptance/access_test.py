@@ -460,8 +460,7 @@ class NothingToldTest(unittest.TestCase):
     def setUpClass(cls):
         cls.modes = {"token": (service.pool("telling"), TOKEN), "gateway": (gateway_by_password("telling-gateway", "1"),
                                                                             basic("shop"))}
-        service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                    f"SELECT 1000 + seq, 2, 200, 'a: 1', 'b' FROM {numbers(9000)}")
+        service.add_numbered_calls(2, 9000, "'b'", above=1000)
         service.sql("UPDATE webhook_calls SET created_at = created_at - INTERVAL 1 DAY WHERE webhook_id = 2")
         service.sql("CALL seal_webhook_calls(60, TRUE)")
         ((chunks,),) = service.sql("SELECT COUNT(*) FROM webhook_call_chunks WHERE webhook_id = 2")

@@ -14,7 +14,7 @@ import pymysql
 
 from faults import Held, Leftovers, seconds_of
 from load import SteadyLoad
-from service import LIST, MYSQLD, SANITIZED, SHOW, Service, check_answer, numbers, process_state, wait_until
+from service import LIST, MYSQLD, SANITIZED, SHOW, Service, check_answer, process_state, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 SMALL, ONE, LONG = LIST % 1, SHOW % (1, 7), LIST % 2
@@ -32,12 +32,9 @@ def setUpModule():
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "small", "https://example.com/1"), (2, 1, "long", "https://example.com/2"),
                          (4, 1, "many", "https://example.com/4"))
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM {numbers(20)}")
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 1000 + seq, 2, 200, 'a: 1', REPEAT('x', 3000) FROM {numbers(100)}")
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 10000 + seq, 4, 200, 'a: 1', 'b' FROM {numbers(9000)}")
+    service.add_numbered_calls(1, 20)
+    service.add_numbered_calls(2, 100, "REPEAT('x', 3000)", above=1000)
+    service.add_numbered_calls(4, 9000, "'b'", above=10000)
 
 
 def get(server, target=SMALL, headers=TOKEN):
@@ -218,8 +215,7 @@ class SlowDatabaseTest(TestCase):
     def test_stalls_in_the_middle_of_an_answer(self):
         """What has been sent cannot be taken back: the answer is visibly cut short."""
         service.add_webhooks((3, 1, "large", "https://example.com/3"))
-        service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                    f"SELECT 5000 + seq, 3, 200, 'a: 1', REPEAT('x', 65536) FROM {numbers(300)}")
+        service.add_numbered_calls(3, 300, "REPEAT('x', 65536)", above=5000)
         proxy, pool = self.proxied("cut-short")
         proxy.pause = 0.01
         exchange = pool.open("GET", LIST % 3, TOKEN)

@@ -9,7 +9,7 @@ import unittest
 
 from database_host import Host, stopped_database
 from load import TimedLoad, running
-from service import LIST, MYSQLD, SANITIZED, SHOW, Service, check_answer, free_ports, numbers, stop_session, wait_until
+from service import LIST, MYSQLD, SANITIZED, SHOW, Service, check_answer, free_ports, stop_session, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 TARGETS = [LIST % 1, LIST % 1 + "?count=true&sort=-created_at&page[size]=7", LIST % 1 + "?filter[http_code]=500", SHOW % (1, 1)]
@@ -27,8 +27,7 @@ def setUpModule():
     unittest.addModuleCleanup(service.stop)
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "hook", "https://example.com/1"))
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT seq, 1, 200 + seq % 2 * 300, 'a: 1', CONCAT('body ', seq) FROM {numbers(300)}")
+    service.add_numbered_calls(1, 300, code="200 + seq % 2 * 300")
     # MySQL's default kind of password needs TLS there, which these servers do not have.
     (port,) = [None] if MYSQLD else free_ports(1)
     if port:

@@ -33,14 +33,12 @@ def setUpModule():
     unittest.addModuleCleanup(service.stop)
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "big", "https://example.com/9"))
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM {numbers(20)}")
+    service.add_numbered_calls(1, 20)
     add_big_calls()
 
 
 def add_big_calls():
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(1000)}")
+    service.add_numbered_calls(9, 1000, "REPEAT(CHAR(97 + seq % 26), 65536)", above=9000)
 
 
 def get(server, target=SMALL):

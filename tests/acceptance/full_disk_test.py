@@ -51,8 +51,7 @@ def setUpModule():
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "big", "https://example.com/9"),
                          (8, 1, "many", "https://example.com/8"))
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM {numbers(20)}")
+    service.add_numbered_calls(1, 20)
     insert = "INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
     for begin in range(0, 1000, 200):  # in portions: MySQL writes what is to be committed to the small disk
         service.sql(insert + f"SELECT {begin + 9000} + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(200)}")

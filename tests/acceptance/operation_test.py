@@ -39,8 +39,7 @@ class SlowReadersTest(unittest.TestCase):
     def test_they_hold_no_worker(self):
         """One worker answers them all, and others, before any of them has read a byte."""
         service.add_webhooks((6, 1, "long", "https://example.com/6"))
-        service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                    f"SELECT 60000 + seq, 6, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 4000) FROM {numbers(1000)}")
+        service.add_numbered_calls(6, 1000, "REPEAT(CHAR(97 + seq % 26), 4000)", above=60000)
         pool = service.pool("slow-readers")
         readers = [pool.open("GET", LIST % 6, TOKEN) for _ in range(20)]
         wait_until(lambda: [(line["rows"], line["outcome"]) for line in pool.log_lines()] == [(1000, "complete")] * 20,

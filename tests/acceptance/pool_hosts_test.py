@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fastcgi
 from load import TimedLoad, running
-from service import (LIST, SANITIZED, SHOW, WORKER, Server, Service, can_connect, check_answer, expect, free_ports, numbers, send_signal,
+from service import (LIST, SANITIZED, SHOW, WORKER, Server, Service, can_connect, check_answer, expect, free_ports, send_signal,
                      session_processes, stop_session, wait_until)
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -31,10 +31,8 @@ def setUpModule():
     unittest.addModuleCleanup(service.stop)
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "large", "https://example.com/9"))
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT seq, 1, 200 + seq % 2 * 300, 'a: 1', CONCAT('body ', seq) FROM {numbers(50)}")
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(1000)}")
+    service.add_numbered_calls(1, 50, code="200 + seq % 2 * 300")
+    service.add_numbered_calls(9, 1000, "REPEAT(CHAR(97 + seq % 26), 65536)", above=9000)
     begin_deaf_clients()
 
 

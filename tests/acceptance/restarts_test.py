@@ -15,7 +15,7 @@ import unittest
 
 from faults import Leftovers, descriptors
 from load import SteadyLoad
-from service import (LIST, SANITIZED, WORKER, Server, Service, check_answer, free_port, numbers, process_state, send_signal,
+from service import (LIST, SANITIZED, WORKER, Server, Service, check_answer, free_port, process_state, send_signal,
                      wait_until)
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -30,10 +30,8 @@ def setUpModule():
     unittest.addModuleCleanup(service.stop)
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "big", "https://example.com/9"))
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM {numbers(5)}")
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT(CHAR(97 + seq % 26), 65536) FROM {numbers(1000)}")
+    service.add_numbered_calls(1, 5)
+    service.add_numbered_calls(9, 1000, "REPEAT(CHAR(97 + seq % 26), 65536)", above=9000)
 
 
 def load(server, **options):

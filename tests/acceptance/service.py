@@ -368,6 +368,11 @@ class Service(Server):
             part = rows[begin : begin + 500]
             self.sql(insert + ", ".join([mark] * len(part)), [value for row in part for value in row])
 
+    def add_numbered_calls(self, webhook, last, body="CONCAT('body ', seq)", code="200", above=0):
+        """Calls with the numbers from 1 to the last, whose ids are `above` more. Body and code are SQL, in which seq is the number."""
+        self.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
+                 f"SELECT {above} + seq, {webhook}, {code}, 'a: 1', {body} FROM {numbers(last)}")
+
     # ---- Further pools, in front of each an nginx server of its own on a unix socket
 
     def pool(self, name, workers=1, changes=(), http_lines="", server_lines="", worker=WORKER, **environment):

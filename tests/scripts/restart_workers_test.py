@@ -12,7 +12,7 @@ from pathlib import Path
 from commands import PROJECT, ScriptTest, environment, start_service
 from faults import Held, Leftovers
 from load import SteadyLoad
-from service import LIST, SANITIZED, WORKER, check_answer, numbers, process_state, session_processes, wait_until
+from service import LIST, SANITIZED, WORKER, check_answer, process_state, session_processes, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 SMALL, BIG = LIST % 1, LIST % 9
@@ -26,10 +26,8 @@ def setUpModule():
     service = start_service()
     service.add_token("reader-1", 1)
     service.add_webhooks((1, 1, "small", "https://example.com/1"), (9, 1, "big", "https://example.com/9"))
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT seq, 1, 200, 'a: 1', CONCAT('body ', seq) FROM {numbers(5)}")
-    service.sql("INSERT INTO webhook_calls (id, webhook_id, http_code, headers, body) "
-                f"SELECT 9000 + seq, 9, 200, 'a: 1', REPEAT('x', 65536) FROM {numbers(300)}")
+    service.add_numbered_calls(1, 5)
+    service.add_numbered_calls(9, 300, "REPEAT('x', 65536)", above=9000)
 
 
 class RestartTest(ScriptTest):
