@@ -161,22 +161,23 @@ class SlowProxy:
 
 
 class SlowDatabaseTest(TestCase):
-    def proxied(self, name, **options):
+    def proxied(self, name, limit=1, **options):
         proxy = SlowProxy()
         self.addCleanup(proxy.stop)
-        pool = service.pool(name, WEBHOOK_CALLS_DB_HOSTS=proxy.host, WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1", **options)
+        pool = service.pool(name, WEBHOOK_CALLS_DB_HOSTS=proxy.host, WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT=str(limit), **options)
         return proxy, self.use(pool)
 
     def test_answers_that_take_long_are_right(self):
         """Each takes less than the limit, as do those of a database that is far away or busy."""
-        proxy, pool = self.proxied("far")
-        proxy.piece, proxy.pause = 4000, 0.02
+        limit = 3  # the server must be rid of its result by then, on a busy machine, too
+        proxy, pool = self.proxied("far", limit)
+        proxy.piece, proxy.pause = 4000, 0.05
         for target in (SMALL, ONE, COUNTED, LATEST):
             self.assert_served(pool, target)
         seconds, answer = seconds_of(lambda: get(pool, LONG))
         check_answer(answer)
         self.assertEqual((200, [1000 + number for number in range(1, 101)]), (answer.status, answer.ids()))
-        self.assertGreater(seconds, 1.5)  # 300 KB
+        self.assertGreater(seconds, limit)  # 300 KB
         print(f"\nslow database: right after {seconds:.1f} s", flush=True)
         proxy.piece, proxy.pause = 1 << 16, 0
         self.assert_back(pool, "database fast again")
