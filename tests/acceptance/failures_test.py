@@ -150,6 +150,7 @@ class DatabaseTest(TestCase):
     def test_hostile_query_costs_one_worker(self):
         """It ends at the limit, the answer says what to narrow, and meanwhile the other worker answers as ever."""
         service.add_webhooks((11, 1, "huge", "https://example.com/11"))
+        self.addCleanup(service.sql, "DELETE FROM webhook_calls WHERE webhook_id = 11")
         pool = service.pool("hostile", workers=2, WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="1")
         for _ in range(4):  # until it takes this machine longer than the limit
             service.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body) "
@@ -169,8 +170,7 @@ class DatabaseTest(TestCase):
                 break
         self.assert_unavailable(answer)
         self.assertIn("Filters on created_at, http_code or id make it faster", answer.json()["errors"][0]["detail"])
-        self.assertGreater(served, 30)
-        service.sql("DELETE FROM webhook_calls WHERE webhook_id = 11")
+        self.assertGreater(served, 5)  # one, if it waited for the other; hundreds, where no other program is busy
 
     def test_wrong_password(self):
         pool = service.pool("password", WEBHOOK_CALLS_DB_PASSWORD_FILE=None, WEBHOOK_CALLS_DB_PASSWORD="not-the-one")
@@ -241,7 +241,8 @@ class MidAnswerTest(TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.pool = service.pool("streaming")
+        # What the worker is held for may take a busy machine longer than the default limit.
+        cls.pool = service.pool("streaming", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="20")
 
     def begin(self, server=None, headers=(), version="HTTP/1.1"):
         exchange = (server or self.pool).open("GET", BIG, [*TOKEN, *headers], version=version)
