@@ -71,11 +71,17 @@ connect_as() {
   client_options+=(--default-character-set=utf8mb4 --max-allowed-packet=1G --batch --raw --skip-column-names --skip-reconnect)
 }
 
-# The database client, with SQL on its standard input.
-sql() {
-  local client=mariadb
+# Sets client: the database client's program.
+find_client() {
+  client=mariadb
   command -v mariadb >/dev/null || client=mysql
   command -v "$client" >/dev/null || die "There is no database client here: install mariadb-client-core (or mysql-client)."
+}
+
+# The database client, with SQL on its standard input.
+sql() {
+  local client
+  find_client
   "$client" "${client_options[@]}" "$@"
 }
 
