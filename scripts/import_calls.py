@@ -32,6 +32,7 @@ ROW_BYTES = 60  # what a record counts beside its headers and body
 PIECE = 1 << 20  # of what is read without being looked at
 HEADERS_BYTES = (1 << 24) - 1  # what MEDIUMBLOB holds
 REJECTS_SHOWN = 20
+SEAL_TRIES = 5
 LOCK_SECONDS = 10  # the client of an import that was killed may still be at its last transaction
 
 COLUMNS = ("webhook_id", "http_code", "headers", "headers_base64", "body", "body_base64", "created_at")
@@ -366,7 +367,9 @@ class Database:
 
     def _words(self):
         self._errors.seek(0)
-        words = self._errors.read().decode(errors="replace").strip() or "The database client has ended."
+        lines = self._errors.read().decode(errors="replace").splitlines()
+        # Some clients repeat the statement, which holds what was recorded.
+        words = "\n".join([line for line in lines if line.startswith("ERROR ")] or lines[-3:]) or "The database client has ended."
         if "ERROR 1146 " in words:
             words += "\nHas scripts/migrate brought the database's schema up to date?"
         return words
@@ -393,10 +396,10 @@ class Statements:
             self.end()
         if size > self._most:  # no statement could hold it
             for name, value in (("headers", headers), ("body", body)):
-                self.parts.append(f"SET @{name} = '';\n")
+                self.parts.append(f"SET @{name} = x'';\n")
                 for begin in range(0, len(value), self._most):
                     self.parts.append(f"SET @{name} = CONCAT(@{name}, x'{value[begin:begin + self._most].hex()}');\n")
-            self.parts.append(f"{INSERT}({webhook},{code},@headers,@body,'{created}');\nSET @headers = '', @body = '';\n")
+            self.parts.append(f"{INSERT}({webhook},{code},@headers,@body,'{created}');\nSET @headers = x'', @body = x'';\n")
             return
         self._size += size
         if code is None:
@@ -723,8 +726,16 @@ class Import:
         seal = [options.seal, "--all", "--time-limit", "86400"]
         if options.seal_defaults_file:
             seal += ["--defaults-file", options.seal_defaults_file]
-        # 3: somebody holds records locked, it says so itself, and the next run does the rest.
-        if subprocess.run(seal, stdin=subprocess.DEVNULL, check=False).returncode not in (0, 3):
+        # One that cron began may not look at the webhooks that had records imported.
+        for _ in range(SEAL_TRIES):
+            self.database.ask("SELECT GET_LOCK(LEFT(CONCAT(DATABASE(), '.seal_webhook_calls'), 64), 60);"
+                              "SELECT RELEASE_LOCK(LEFT(CONCAT(DATABASE(), '.seal_webhook_calls'), 64));")
+            sealing = subprocess.run(seal, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8", check=False)
+            if not sealing.stdout.startswith("Another sealing"):
+                break
+        print(sealing.stdout, end="", flush=True)
+        # 3: somebody holds records locked; it says so itself, and the next one does the rest.
+        if sealing.returncode not in (0, 3):
             raise Failure("All was read, but the sealing failed: run scripts/seal-calls --all.")
         return 3 if self.rejected else 0
 

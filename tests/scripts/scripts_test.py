@@ -16,8 +16,9 @@ import pymysql
 from commands import PROJECT, ScriptTest, environment, option_file, path_that_notes_arguments, start_service
 from service import LIST, MYSQLD, numbers, wait_until
 
-SCRIPTS = ("run", "test", "fuzz", "test-mysql", "test-galera", "test-systemd", "format", "create-database", "migrate", "token",
-           "notify", "expire-calls", "seal-calls", "log-status", "load-demo", "bench", "bench-scale", "restart-workers")
+SCRIPTS = ("run", "test", "fuzz", "test-mysql", "test-galera", "test-systemd", "format", "create-database", "migrate",
+           "import-calls", "token", "notify", "expire-calls", "seal-calls", "log-status", "load-demo", "bench", "bench-scale",
+           "restart-workers")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
 WEBHOOK_60 = "REPLACE INTO webhooks (id, account_id, name, url) VALUES (60, 60, 'sixty', 'http://127.0.0.1:9/')"
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "
@@ -50,7 +51,7 @@ class UsageTest(ScriptTest):
 
     def test_option_files(self):
         for name, *arguments in (("migrate",), ("expire-calls",), ("token", "issue", "--account", "1"), ("notify", "1", "LICENSE"),
-                                 ("load-demo", "1")):
+                                 ("load-demo", "1"), ("import-calls", "LICENSE")):
             option = "--reader-defaults-file" if name == "notify" else "--defaults-file"
             self.fails(1, "nobody", name, *arguments, option, option_file("nobody"), cwd=PROJECT)
             self.fails(1, "cannot be read", name, *arguments, option, "/nonexistent.cnf", cwd=PROJECT)
@@ -156,12 +157,13 @@ class MigrateTest(ScriptTest):
 
     def test_again_changes_nothing(self):
         before, applied = self.dump("webhook_calls"), service.sql("SELECT * FROM schema_migrations")
-        self.assertEqual("The schema of database webhook_calls is at version 3, 0 migrations applied now.\n", self.succeeds("migrate"))
+        self.assertEqual("The schema of database webhook_calls is at version 4, 0 migrations applied now.\n", self.succeeds("migrate"))
         self.assertEqual((before, applied), (self.dump("webhook_calls"), service.sql("SELECT * FROM schema_migrations")))
 
     def test_repeated_after_an_interruption(self):
         whole = self.new_database("migrate_whole")
-        self.assertEqual(["Applying 0001_tables", "Applying 0003_call_chunks"], self.migrated(whole).splitlines()[:2])
+        self.assertEqual(["Applying 0001_tables", "Applying 0003_call_chunks", "Applying 0004_call_imports"],
+                         self.migrated(whole).splitlines()[:3])
         first_table = re.search("(CREATE TABLE.*?)webhooks(.*?);", (PROJECT / "sql/migrations/0001_tables.sql").read_text(), re.S)
         for number, statements in enumerate((
                 [first_table[1] + "migrate_0.webhooks" + first_table[2]],
@@ -172,7 +174,8 @@ class MigrateTest(ScriptTest):
                 ["REVOKE EXECUTE ON PROCEDURE migrate_5.seal_webhook_calls FROM webhook_calls_purger"],
                 # as the version before left it, when the purge was a migration
                 ["DROP TABLE migrate_6.webhook_call_chunks", "DROP TABLE migrate_6.webhook_call_chunk_codes",
-                 "DROP TABLE migrate_6.webhook_call_upkeep", "DROP PROCEDURE migrate_6.seal_webhook_calls",
+                 "DROP TABLE migrate_6.webhook_call_upkeep", "DROP TABLE migrate_6.webhook_call_imports",
+                 "DROP PROCEDURE migrate_6.seal_webhook_calls", "DELETE FROM migrate_6.schema_migrations WHERE version = 4",
                  "UPDATE migrate_6.schema_migrations SET version = 2 WHERE version = 3"])):
             with self.subTest(statements):
                 database = self.new_database(f"migrate_{number}")
@@ -180,7 +183,7 @@ class MigrateTest(ScriptTest):
                     self.migrated(database)
                 for statement in statements:
                     service.sql(statement)
-                self.assertIn("is at version 3", self.migrated(database))
+                self.assertIn("is at version 4", self.migrated(database))
                 service.sql(f"DELETE FROM {database}.schema_migrations WHERE version = 2")
                 self.assertEqual([re.sub(" AUTO_INCREMENT=2", "", part) for part in self.dump(database)], self.dump(whole))
         self.assertEqual(((7,),), service.sql("SELECT webhook_id FROM migrate_1.webhook_calls"))
@@ -202,7 +205,7 @@ class MigrateTest(ScriptTest):
             process.wait()
             service.sql(f"KILL {waiting}")
         self.assertEqual(((0,),), service.sql(f"SELECT COUNT(*) FROM {database}.schema_migrations"))
-        self.assertIn("2 migrations applied now", self.migrated(database))
+        self.assertIn("3 migrations applied now", self.migrated(database))
 
     def test_two_at_once(self):
         database = self.new_database("migrate_twice")
@@ -213,7 +216,7 @@ class MigrateTest(ScriptTest):
         for thread in threads:
             thread.join()
         self.assertEqual([(0, "")] * 3, [(result.returncode, result.stderr) for result in results])
-        self.assertEqual([0, 0, 2], sorted(result.stdout.count("Applying") for result in results))
+        self.assertEqual([0, 0, 3], sorted(result.stdout.count("Applying") for result in results))
 
     def test_newer_schema(self):
         database = self.new_database("migrate_newer")
@@ -229,7 +232,7 @@ class MigrateTest(ScriptTest):
 
     def test_status(self):
         database = self.new_database("migrate_status")
-        names = ("0001_tables", "0003_call_chunks")
+        names = ("0001_tables", "0003_call_chunks", "0004_call_imports")
         self.assertEqual("".join(f"missing  {name}\n" for name in names), self.migrate(database, "--status").stdout)
         self.assertEqual((), service.sql(f"SHOW TABLES FROM {database}"))
         self.migrated(database)
@@ -241,10 +244,10 @@ class MigrateTest(ScriptTest):
         service.sql("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, CREATE ROUTINE, ALTER ROUTINE, EXECUTE "
                     f"ON {database}.* TO limited@localhost")
         self.addCleanup(service.sql, "DROP USER limited@localhost")
-        for applied in (2, 0):
+        for applied in (3, 0):
             result = self.migrate(database, user="limited")
             self.assertEqual(0, result.returncode, result)
-            self.assertIn(f"at version 3, {applied} migrations applied now", result.stdout)
+            self.assertIn(f"at version 4, {applied} migrations applied now", result.stdout)
             self.assertIn("The roles were not all granted: an administrator should run sql/roles.sql", result.stderr)
             self.assertNotIn("The procedures were not created", result.stderr)
             self.assertIn("let cron call scripts/expire-calls and scripts/seal-calls", result.stderr)

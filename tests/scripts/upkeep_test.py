@@ -91,7 +91,7 @@ class Plain:
         result = call("migrate", "--defaults-file", option_file("owner"), WEBHOOK_CALLS_DB_NAME="plain")
         for words in ("The procedures were not created", "The roles were not all granted", "The events were not created"):
             assert words in result.stderr, result
-        assert result.returncode == 0 and "at version 3" in result.stdout, result
+        assert result.returncode == 0 and "at version 4" in result.stdout, result
         grants = re.findall(r"^    GRANT (.*) ON (\w+) TO keeper;$", README, re.M)
         assert len(grants) == 4, grants
         for privileges, table in grants:
