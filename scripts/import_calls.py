@@ -9,9 +9,11 @@ import argparse
 import base64
 import collections
 import concurrent.futures
+import contextlib
 import csv
 import datetime
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -33,9 +35,11 @@ PIECE = 1 << 20  # of what is read without being looked at
 HEADERS_BYTES = (1 << 24) - 1  # what MEDIUMBLOB holds
 REJECTS_SHOWN = 20
 SEAL_TRIES = 5
+F_SETPIPE_SZ = 1031  # Linux; in Python's fcntl from 3.10 on
 LOCK_SECONDS = 10  # the client of an import that was killed may still be at its last transaction
 
 COLUMNS = ("webhook_id", "http_code", "headers", "headers_base64", "body", "body_base64", "created_at")
+COLUMN_SET = frozenset(COLUMNS)
 REQUIRED = ("webhook_id", "http_code", "created_at")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) VALUES\n"
 INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
@@ -141,7 +145,6 @@ class Ndjson(Input):
         return document
 
 
-COLUMN_SET = frozenset(COLUMNS)
 ATTRIBUTES = frozenset(("http_code", "headers", "body", "created_at"))
 
 
@@ -347,6 +350,8 @@ class Database:
         # Ctrl-C is not for the client: it would end a transaction where this program does not expect it.
         self._client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
                                         start_new_session=True)
+        with contextlib.suppress(OSError):  # a statement of the next batch is there when the client is through with one
+            fcntl.fcntl(self._client.stdin, F_SETPIPE_SZ, 1 << 20)
 
     def ask(self, *parts):
         """Sends the parts of some SQL; returns the rows of its answer, as texts."""
@@ -373,6 +378,10 @@ class Database:
         if "ERROR 1146 " in words:
             words += "\nHas scripts/migrate brought the database's schema up to date?"
         return words
+
+    def end(self):
+        self._client.stdin.close()
+        self._client.wait()
 
     def kill(self):
         self._client.kill()
@@ -511,6 +520,11 @@ class Import:
 
     def run(self):
         options = self.options
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be anything
+        try:
+            options.name.encode()
+        except UnicodeEncodeError:
+            raise Failure("The file's name is not valid UTF-8: give the import another by --name.", 2) from None
         stream = open(0, "rb", buffering=1 << 20, closefd=False)
         self.input = source = make_input(stream, options.format)
         self.digest = hashlib.sha256(source.header)
@@ -535,7 +549,9 @@ class Import:
         if not options.dry_run:
             self.database.ask(f"UPDATE webhook_call_imports SET ended_at = UTC_TIMESTAMP(3) WHERE name = {sql_text(options.name)};")
         self.rejects.remove_empty()
-        return self.tell_end()
+        code = self.tell_end()
+        self.database.end()
+        return code
 
     # ---- Where it begins
 
@@ -605,6 +621,7 @@ class Import:
     # ---- The way through the input
 
     def read_all(self):
+        sys.setswitchinterval(0.0005)  # the thread that feeds the client is not to wait for this one
         self.executor = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self.pending = collections.deque()
         self.sent, self.last = self.bytes_read, (0, self.bytes_read)
@@ -773,7 +790,8 @@ def main():
     finally:
         if task.database:
             task.database.kill()
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     # Without waiting for a thread that may be at a batch which is not to be committed any more.
     os._exit(code)
 

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import textwrap
 import threading
 import time
 import unittest
@@ -648,25 +649,25 @@ class UsageTest(ImportTest):
 class SharedHostingTest(FormatsTest):
     """A database on a shared host: an account with rights on its tables alone, without routines and events."""
 
-    database, account = "shop", "tenant"
+    database, account = "hosted", "tenant"
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        service.sql("CREATE DATABASE shop")
+        service.sql("CREATE DATABASE hosted")
         service.sql("CREATE USER tenant@localhost")
         service.sql("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, DROP, CREATE TEMPORARY TABLES, LOCK TABLES"
-                    " ON shop.* TO tenant@localhost")
+                    " ON hosted.* TO tenant@localhost")
         subprocess.run([PROJECT / "scripts/migrate", "--defaults-file", option_file("tenant")], check=True, capture_output=True,
-                       env=environment(WEBHOOK_CALLS_DB_NAME="shop"))
-        service.sql("INSERT INTO shop.webhooks SELECT * FROM webhook_calls.webhooks")
+                       env=environment(WEBHOOK_CALLS_DB_NAME="hosted"))
+        service.sql("INSERT INTO hosted.webhooks SELECT * FROM webhook_calls.webhooks")
 
     def get(self, target):
         """By a pool of its own."""
         if not hasattr(SharedHostingTest, "pool"):
-            service.sql("GRANT SELECT ON shop.* TO run_reader@localhost")
-            service.sql("INSERT INTO shop.api_tokens SELECT * FROM webhook_calls.api_tokens")
-            SharedHostingTest.pool = service.pool("shop", WEBHOOK_CALLS_DB_NAME="shop")
+            service.sql("GRANT SELECT ON hosted.* TO run_reader@localhost")
+            service.sql("INSERT INTO hosted.api_tokens SELECT * FROM webhook_calls.api_tokens")
+            SharedHostingTest.pool = service.pool("hosted", WEBHOOK_CALLS_DB_NAME="hosted")
         answer = self.pool.send("GET", target, TOKEN)
         self.assertEqual(200, answer.status, answer.body)
         return answer.json()
@@ -675,6 +676,88 @@ class SharedHostingTest(FormatsTest):
         output, _ = self.imports(0, ndjson(*[self.record()] * 5000))
         self.assertIn("Sealed 4096 webhook calls.", output)
         self.assertEqual(5000, self.get(LIST % 1 + "?count=true&page[size]=1")["meta"]["count"])
+
+
+class ReadmeTest(ImportTest):
+    """Each command of the README's section, as it stands there, with a table of the kind that it speaks of."""
+
+    # Of a record that has status 0 there: nothing answered.
+    DELIVERIES = [(7, 200, b"Content-Type: text/plain\r\nX-A: \"b\"", "Grüße, \"日本\" 🐎\nline 2\\".encode()), (5, 0, None, None),
+                  (7, 503, b"", b""), (5, 201, b"a: 1", b"x" * 100_000)]
+    BINARY = (7, 500, b"\xff\x00'", bytes(range(256)))
+
+    def setUp(self):
+        super().setUp()
+        # In a table whose bodies are bytes, and whose times are those of the session.
+        for statement in ("DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop",
+                          "CREATE TABLE shop.hooks (id INT PRIMARY KEY, customer_id INT, title TEXT, url TEXT)",
+                          "INSERT INTO shop.hooks VALUES (5, 1, 'five', 'https://example.com/5'), (7, 1, 'seven', 'https://example.com/7')",
+                          "CREATE TABLE shop.deliveries (id INT AUTO_INCREMENT PRIMARY KEY, hook_id INT, status INT, response_headers BLOB,"
+                          " response_body LONGBLOB, sent_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))"):
+            service.sql(statement)
+        self.addCleanup(service.sql, "DROP DATABASE shop")
+        (self.folder / "scripts").symlink_to(PROJECT / "scripts")
+        (self.folder / "shop.cnf").write_text(Path(option_file("root")).read_text())
+
+    def deliver(self, *deliveries):
+        service.sql("INSERT INTO shop.deliveries (hook_id, status, response_headers, response_body) VALUES (%s, %s, %s, %s)", *deliveries)
+
+    def wanted(self, *deliveries):
+        texts = lambda value: value if value is None else value.decode("latin-1")
+        rows = service.sql("SELECT CAST(DATE_FORMAT(sent_at, '%Y-%m-%d %H:%i:%s.%f') AS CHAR) FROM shop.deliveries ORDER BY id")
+        return [(hook, code or None, texts(headers), texts(body), at[:-3])
+                for (hook, code, headers, body), (at,) in zip(deliveries, rows)]
+
+    def commands(self, words):
+        """The README's block for this that has these words in it."""
+        blocks = re.findall(r"^( *)<!-- run: import -->\n\n((?:\1    .*\n|\n(?=\1    ))+)", README, re.M)
+        (found,) = [textwrap.dedent(block) for _, block in blocks if words in block]
+        return found
+
+    def run_block(self, words):
+        result = subprocess.run(["bash", "-euo", "pipefail", "-c", self.commands(words)], cwd=self.folder, stdin=subprocess.DEVNULL, timeout=60,
+                                env=self.environment(TOKEN="import-1", URL=f"http://127.0.0.1:{service.address[1]}"), capture_output=True,
+                                encoding="utf-8", check=False)
+        self.assertEqual((0, ""), (result.returncode, result.stderr), result)
+        return result.stdout
+
+    def test_all_are_tested(self):
+        self.assertEqual(6, README.count("<!-- run: import -->"))
+
+    def test_from_a_table(self):
+        service.sql("DELETE FROM webhooks")
+        self.addCleanup(service.add_webhooks, *((number, 1, f"hook {number}", f"https://example.com/{number}") for number in (1, 2, 3, 4, 6)))
+        self.run_block("INSERT INTO webhooks")
+        self.assertEqual(((5, 1, "five", "https://example.com/5"), (7, 1, "seven", "https://example.com/7")),
+                         service.sql("SELECT id, account_id, name, url FROM webhooks ORDER BY id"))
+        deliveries = [*self.DELIVERIES, self.BINARY]
+        self.deliver(*deliveries)
+        self.run_block(">calls.ndjson")
+        output = self.run_block("scripts/import-calls calls.ndjson")
+        self.assertIn("Read 5 records: 5 would be imported, 0 rejected, 0 past their 60 days.", output)
+        self.assertIn("Read 5 records: 5 imported, 0 rejected, 0 past their 60 days.", output)
+        self.assertEqual(self.wanted(*deliveries), self.stored())
+
+    def test_as_csv(self):
+        self.deliver(*self.DELIVERIES)
+        self.run_block(">>calls.csv")
+        output, _ = self.imports(0, self.folder / "calls.csv")
+        self.assert_summary(output, 4, 0, 0)
+        self.assertEqual(self.wanted(*self.DELIVERIES), self.stored())
+
+    def test_from_another_installation(self):
+        """By its database, and by its API."""
+        lines = [self.record(7 - 2 * (number % 2), *((None, None, None) if number % 3 == 0 else (200, f"X: {number}", f"body {number} ü\n")))
+                 for number in range(2100)]
+        self.imports(0, ndjson(*lines))
+        before = self.stored()
+        self.run_block(">moved.ndjson")
+        self.run_block(">webhook-7.ndjson")
+        for file, wanted in (("moved.ndjson", before), ("webhook-7.ndjson", [row for row in before if row[0] == 7])):
+            self.sql("DELETE FROM webhook_calls")
+            output, _ = self.imports(0, self.folder / file)
+            self.assert_summary(output, len(wanted), 0, 0)
+            self.assertEqual(wanted, self.stored())
 
 
 if __name__ == "__main__":
