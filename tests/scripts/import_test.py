@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -61,7 +62,7 @@ def csv_of(records, columns=COLUMNS):
     return text.getvalue().encode()
 
 
-def resource(webhook, code, headers, body, created_at, number="77"):
+def resource_object(webhook, code, headers, body, created_at, number="77"):
     return {"type": "notification/webhook/calls", "id": number,
             "attributes": {"http_code": code, "headers": headers, "body": body, "created_at": created_at},
             "relationships": {"webhook": {"data": {"type": "notification/webhooks", "id": str(webhook)}}}}
@@ -162,7 +163,7 @@ class FormatsTest(ImportTest):
                 ("ndjson", ndjson(*records), ()), ("format named", ndjson(*records), ("--format", "ndjson")),
                 ("mark", b"\xef\xbb\xbf" + ndjson(*records), ()), ("empty lines", ndjson(*records).replace(b"\n", b"\n\n \r\n"), ()),
                 ("no last line break", ndjson(*records)[:-1], ()),
-                ("resources", ndjson(*(resource(*(each[column] for column in COLUMNS)) for each in records)), ()),
+                ("resources", ndjson(*(resource_object(*(each[column] for column in COLUMNS)) for each in records)), ()),
                 ("base64", ndjson(*encoded), ()),
                 ("csv", csv_of(records, columns), ()), ("csv named", csv_of(records), ("--format", "csv")),
                 ("csv with a mark", b"\xef\xbb\xbf" + csv_of(records), ()),
@@ -249,7 +250,7 @@ class RejectsTest(ImportTest):
     def test_json(self):
         good = self.record()
         without = lambda name: {key: value for key, value in good.items() if key != name}
-        resource_ = resource(1, 200, "a", "b", self.at)
+        shown = resource_object(1, 200, "a", "b", self.at)
         cases = [(b"{\n", "it is not valid JSON: "), (b"null\n", "it is not a JSON object"), (b"[1]\n", "it is not a JSON object"),
                  (b'{"a": NaN}\n', "it is not valid JSON: NaN"), (b'{"a": "\x01"}\n', "it is not valid JSON: Invalid control character"),
                  (b'{"a": ' + b"9" * 5000 + b"}\n", "it is not valid JSON: a number is too long"),
@@ -288,13 +289,13 @@ class RejectsTest(ImportTest):
                   (ndjson({**good, "http_code": None, "body": ""}), "http_code is null, and yet there are headers"),
                   (ndjson({**good, "http_code": None, "headers": ""}), "http_code is null, and yet there is a body"),
                   (ndjson({**good, "type": "notification/webhooks"}), "its type is not notification/webhook/calls"),
-                  (ndjson({**resource_, "links": {}}), '"links" is no member of a record'),
-                  (ndjson({**resource_, "attributes": {**resource_["attributes"], "webhook_id": 2}}), '"webhook_id" is no attribute'),
-                  (ndjson({**resource_, "attributes": None}), "it has not the attributes"),
-                  (ndjson({**resource_, "relationships": {}}), "it has not the attributes, and of relationships the webhook"),
-                  (ndjson({**resource_, "relationships": {"webhook": {"data": None}}}), "its webhook is not named by type and id"),
-                  (ndjson({**resource_, "attributes": {}}), "http_code is missing"),
-                  (ndjson(resource("x", 200, "", "", self.at)), "webhook_id is not a whole number")]
+                  (ndjson({**shown, "links": {}}), '"links" is no member of a record'),
+                  (ndjson({**shown, "attributes": {**shown["attributes"], "webhook_id": 2}}), '"webhook_id" is no attribute'),
+                  (ndjson({**shown, "attributes": None}), "it has not the attributes"),
+                  (ndjson({**shown, "relationships": {}}), "it has not the attributes, and of relationships the webhook"),
+                  (ndjson({**shown, "relationships": {"webhook": {"data": None}}}), "its webhook is not named by type and id"),
+                  (ndjson({**shown, "attributes": {}}), "http_code is missing"),
+                  (ndjson(resource_object("x", 200, "", "", self.at)), "webhook_id is not a whole number")]
         self.reject_each(cases)
 
     def test_csv(self):
@@ -477,6 +478,30 @@ class InterruptionTest(ImportTest):
         self.assertEqual(1, process.returncode, complaint)
         self.assertRegex(complaint.decode(), r"scripts/import-calls: ERROR 20\d\d")
         self.assertIn("Going on behind line ", self.finish())
+
+    def test_no_room_for_the_database(self):
+        """Its files may not grow any more: it refuses what does not fit, or ends."""
+        self.sql("TRUNCATE webhook_calls")
+        self.file.write_bytes(ndjson(*(self.record(99 if number % 7 == 0 else 1, 200, f"X-Number: {number}", "x" * (1 << 20)) for number in range(160))))
+        database, limit = service.database_server(), 101 << 20  # as much as its largest log has
+        before = resource.prlimit(database, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            _, complaint = self.imports(1, self.file)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(database, resource.RLIMIT_FSIZE, before)
+        self.assertRegex(complaint.splitlines()[-1], r"scripts/import-calls: ERROR \d+")
+        print(f"\nno room: {complaint.splitlines()[-1]}", flush=True)
+        wait_until(service.database_answers, "database", 60)
+        self.assertLess(0, self.committed())
+        output, _ = self.imports(3, self.file)
+        self.assertIn("Going on behind line ", output)
+        self.assert_summary(output, 137, 23, 0)
+        self.assertEqual([f"X-Number: {number}" for number in range(160) if number % 7],
+                         [headers.decode() for headers, in self.sql("SELECT headers FROM webhook_calls ORDER BY id")])
+        self.assertEqual([number for number in range(160) if number % 7 == 0],
+                         [int(re.search(rb"X-Number: (\d+)", line)[1]) for line in self.rejects.read_bytes().splitlines()])
+        self.sql("TRUNCATE webhook_calls")
 
     def test_no_room_for_the_rejects(self):
         _, complaint = self.imports(1, self.file, "--rejects", "/dev/full")

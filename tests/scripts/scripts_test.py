@@ -51,7 +51,7 @@ class UsageTest(ScriptTest):
 
     def test_option_files(self):
         for name, *arguments in (("migrate",), ("expire-calls",), ("token", "issue", "--account", "1"), ("notify", "1", "LICENSE"),
-                                 ("load-demo", "1"), ("import-calls", "LICENSE")):
+                                 ("load-demo", "1"), ("import-calls", "--format", "ndjson", "LICENSE")):
             option = "--reader-defaults-file" if name == "notify" else "--defaults-file"
             self.fails(1, "nobody", name, *arguments, option, option_file("nobody"), cwd=PROJECT)
             self.fails(1, "cannot be read", name, *arguments, option, "/nonexistent.cnf", cwd=PROJECT)
