@@ -25,8 +25,8 @@ import tempfile
 import time
 
 LINE_BYTES = 64 << 20  # of a record in the input, at most: it is held in memory
-BATCH_RECORDS = 5000
-BATCH_BYTES = 2 << 20  # of headers and bodies
+BATCH_LINES = 5000
+BATCH_BYTES = 3 << 20  # of the input
 BATCH_SECONDS = 1  # then it is sent with the next record, for an input that comes slowly
 STATEMENT_BYTES = 512 << 10  # of headers and bodies; hexadecimal digits take twice that
 BATCHES_AHEAD = 2  # that are made while the database is at one
@@ -92,7 +92,8 @@ class Input:
         while self.cut:
             piece = self.stream.readline(PIECE)
             self.cut = bool(piece) and not piece.endswith(b"\n")
-            yield piece
+            if piece:
+                yield piece
 
 
 def members_once(pairs):
@@ -399,8 +400,9 @@ class Statements:
         self._most = min(STATEMENT_BYTES, packet // 8)
         self.parts, self._rows, self._size = [], [], 0
 
-    def add(self, row, size):
+    def add(self, row):
         webhook, code, headers, body, created = row
+        size = ROW_BYTES + len(headers or "") + len(body or "")
         if self._size + size > self._most:
             self.end()
         if size > self._most:  # no statement could hold it
@@ -513,10 +515,9 @@ class Progress:
 
 class Import:
     def __init__(self, options):
-        self.options = options
-        self.database = None
-        self.bytes_read = self.imported = self.rejected = self.expired = 0
-        self.shown = 0
+        self.options, self.database = options, None
+        self.imported = self.rejected = self.expired = 0
+        self.shown = 0  # of the rejects
 
     def run(self):
         options = self.options
@@ -525,26 +526,21 @@ class Import:
             options.name.encode()
         except UnicodeEncodeError:
             raise Failure("The file's name is not valid UTF-8: give the import another by --name.", 2) from None
-        stream = open(0, "rb", buffering=1 << 20, closefd=False)
-        self.input = source = make_input(stream, options.format)
-        self.digest = hashlib.sha256(source.header)
-        self.bytes_read = len(source.header)
+        self.input = make_input(open(0, "rb", buffering=1 << 20, closefd=False), options.format)
+        self.digest, self.bytes_read = hashlib.sha256(self.input.header), len(self.input.header)
         self.database = Database(options.client)
         self.database.ask("SET SESSION autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION';")
-        committed = None if options.dry_run else self.begin()
-        if committed:
-            self.skip_to(committed)
-        self.rejects = NoRejects() if options.dry_run else self.open_rejects(committed)
+        if options.dry_run:
+            self.rejects = NoRejects()
+        else:
+            self.begin()
+        self.before = self.records()
         (about, *webhooks) = self.database.ask("SELECT CONCAT(UTC_TIMESTAMP(3)), @@max_allowed_packet; SELECT id FROM webhooks;")
         now, packet = about.split("\t")
         self.packet = int(packet)
         self.checks = Checks(set(map(int, webhooks)), Clock(now), self.packet)
         about = os.fstat(0)
         self.progress = Progress(about.st_size if stat.S_ISREG(about.st_mode) else 0, self.bytes_read)
-        earlier = self.imported + self.rejected + self.expired
-        if committed:
-            self.go_on(committed, earlier)
-        self.first = earlier
         self.read_all()
         if not options.dry_run:
             self.database.ask(f"UPDATE webhook_call_imports SET ended_at = UTC_TIMESTAMP(3) WHERE name = {sql_text(options.name)};")
@@ -553,10 +549,13 @@ class Import:
         self.database.end()
         return code
 
+    def records(self):
+        return self.imported + self.rejected + self.expired
+
     # ---- Where it begins
 
     def begin(self):
-        """How far the import came, or None for a new one, of which there is a row then."""
+        """Behind what was committed before, or with a row for a new import."""
         (locked,) = self.database.ask(
             f"SELECT COALESCE(GET_LOCK(LEFT(CONCAT(DATABASE(), '.import_calls'), 64), {LOCK_SECONDS}), 0);")
         if locked != "1":
@@ -564,21 +563,21 @@ class Import:
         found = self.database.ask("SELECT bytes_read, lines_read, HEX(digest), imported, rejected, expired, HEX(rejects_file), rejects_bytes,"
                                   f" COALESCE(ended_at, '') FROM webhook_call_imports WHERE name = {sql_text(self.options.name)};")
         if found:
-            return found[0].split("\t")
-        # Before there is any row a file of rejects is not ours to change.
-        if os.path.isfile(self.options.rejects) and os.path.getsize(self.options.rejects) > 0:
-            raise Failure(f"The file {self.options.rejects} for the rejects is there already. Remove it, or name another by --rejects.", 2)
-        os.close(os.open(self.options.rejects, os.O_RDWR | os.O_CREAT, 0o600))
+            *committed, ended = found[0].split("\t")
+            self.skip_to(*committed[:6])
+            self.open_rejects(*committed[6:])
+            self.tell_begin(ended)
+            return
+        # Before there is a row a file of rejects is not ours to change.
+        self.rejects = Rejects(self.options.rejects, 0, False, self.input.header)
         self.database.ask(f"INSERT INTO webhook_call_imports SET name = {sql_text(self.options.name)}, digest = x'{self.digest.hexdigest()}',"
                           f" bytes_read = {self.bytes_read}, lines_read = {self.input.lines}, rejects_file = {self.rejects_file()};")
-        return None
 
     def rejects_file(self):
         return f"x'{os.fsencode(self.options.rejects).hex()}'"
 
-    def skip_to(self, committed):
+    def skip_to(self, size, lines, digest, *counts):
         """Past what was read before, which must be the same."""
-        size, lines, digest, *counts = committed[:6]
         another = Failure(f"This is not the input with which the import \"{self.options.name}\" was begun: of the first {size} bytes, which "
                           "it has read, some are different. Give another input a name of its own, by --name.", 2)
         if int(size) < self.bytes_read:
@@ -593,30 +592,26 @@ class Import:
         self.bytes_read, self.input.lines = int(size), int(lines)
         self.imported, self.rejected, self.expired = map(int, counts)
 
-    def open_rejects(self, committed):
-        if not committed:
-            return Rejects(self.options.rejects, 0, True, self.input.header)
-        path, size = bytes.fromhex(committed[6]), int(committed[7])
+    def open_rejects(self, path, size):
+        path, size = bytes.fromhex(path), int(size)
         is_ours = path == os.fsencode(self.options.rejects)
-        rejects = Rejects(self.options.rejects, size, is_ours, self.input.header)
-        if size > 0 and rejects.size == 0:
-            print(f"The rejects up to line {committed[1]} are in {os.fsdecode(path)} as the run before has left it; "
+        self.rejects = Rejects(self.options.rejects, size, is_ours, self.input.header)
+        if size > 0 and self.rejects.size == 0:
+            print(f"The rejects up to line {self.input.lines} are in {os.fsdecode(path)}, as the run before has left it; "
                   f"{self.options.rejects} is begun anew.", flush=True)
-        if size != rejects.size or not is_ours:
-            self.database.ask(f"UPDATE webhook_call_imports SET rejects_file = {self.rejects_file()}, rejects_bytes = {rejects.size}"
+        if size != self.rejects.size or not is_ours:
+            self.database.ask(f"UPDATE webhook_call_imports SET rejects_file = {self.rejects_file()}, rejects_bytes = {self.rejects.size}"
                               f" WHERE name = {sql_text(self.options.name)};")
-        return rejects
 
-    def go_on(self, committed, earlier):
-        ended = committed[8]
+    def tell_begin(self, ended):
+        name, line = self.options.name, self.input.lines
         if not ended:
-            print(f"Going on behind line {committed[1]}, up to which {earlier} records were read before.", flush=True)
-            return
-        if self.input.stream.peek(1):
-            print(f"The import \"{self.options.name}\" was at the end of its input at {ended} UTC. The input has grown: going on behind line "
-                  f"{committed[1]}.", flush=True)
+            print(f"Going on behind line {line}, up to which {self.records()} records were read before.", flush=True)
+        elif self.input.stream.peek(1):
+            print(f"The import \"{name}\" was at the end of its input at {ended} UTC. The input has grown: going on behind line {line}.",
+                  flush=True)
         else:
-            print(f"The import \"{self.options.name}\" is done since {ended} UTC; nothing is imported now.", flush=True)
+            print(f"The import \"{name}\" is done since {ended} UTC; nothing is imported now.", flush=True)
 
     # ---- The way through the input
 
@@ -624,51 +619,43 @@ class Import:
         sys.setswitchinterval(0.0005)  # the thread that feeds the client is not to wait for this one
         self.executor = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self.pending = collections.deque()
-        self.sent, self.last = self.bytes_read, (0, self.bytes_read)
-        source, read, row_of = self.input, self.input.read, self.checks.row
-        while True:
-            self.new_batch()
-            statements, raw, began = self.statements, self.raw, time.monotonic()
-            size = count = 0
-            at_end = False
-            while count < BATCH_RECORDS and size < BATCH_BYTES:
-                line = source.lines + 1
-                count += 1
-                try:
-                    fields = read()
-                    if fields is None:
-                        at_end = True
-                        break
-                    if fields is EMPTY_LINE:
-                        raw += source.raw
-                        continue
-                    row = row_of(fields)
-                except Reject as reject:
-                    size += self.reject(line, str(reject))
-                    continue
-                raw += source.raw
-                if row:
-                    row_size = ROW_BYTES + len(row[2] or "") + len(row[3] or "")
-                    size += row_size
-                    statements.add(row, row_size)
-                    self.imported += 1
-                else:
-                    self.expired += 1
-                if time.monotonic() - began > BATCH_SECONDS:
-                    break
-            self.send()
-            if at_end:
-                break
+        self.raw, self.sent, self.last = [], self.bytes_read, (0, self.bytes_read)
+        while self.read_batch():
+            pass
         while self.pending:
             self.committed()
-        if self.imported + self.rejected + self.expired > self.first:
+        if self.records() > self.before:
             self.progress.show(*self.last, end=True)
 
-    def new_batch(self):
-        self.statements, self.raw = Statements(self.packet), []
+    def read_batch(self):
+        """And sends it. False at the end of the input."""
+        source, read, row_of, raw = self.input, self.input.read, self.checks.row, self.raw
+        statements, began = Statements(self.packet), time.monotonic()
+        size, more = 0, True
+        for _ in range(BATCH_LINES):
+            line = source.lines + 1
+            try:
+                fields = read()
+                if fields is None:
+                    more = False
+                    break
+                row = row_of(fields) if fields is not EMPTY_LINE else EMPTY_LINE
+            except Reject as reject:
+                self.reject(line, str(reject))
+            else:
+                raw += source.raw
+                if row:
+                    statements.add(row)
+                    self.imported += 1
+                elif row is None:
+                    self.expired += 1
+            size += sum(map(len, source.raw))
+            if size > BATCH_BYTES or time.monotonic() - began > BATCH_SECONDS:
+                break
+        self.send(statements)
+        return more
 
     def reject(self, line, why):
-        """Returns the bytes that it has."""
         source, raw = self.input, self.input.raw
         self.rejected += 1
         if self.shown < REJECTS_SHOWN:
@@ -680,17 +667,14 @@ class Import:
         self.shown += 1
         self.rejects.add(*raw)
         self.raw += raw
-        last, size = raw[-1], sum(map(len, raw))
-        if source.cut:
+        last = raw[-1]
+        for piece in source.rest_of_line():
             self.take_raw()
-            for last in source.rest_of_line():
-                if last:
-                    self.rejects.add(last)
-                    self.raw.append(last)
-                    self.take_raw()
-        if not (last or raw[-1]).endswith(b"\n"):
+            self.rejects.add(piece)
+            self.raw.append(piece)
+            last = piece
+        if not last.endswith(b"\n"):
             self.rejects.add(b"\n")
-        return size
 
     def take_raw(self):
         """What was read into the digest."""
@@ -699,19 +683,19 @@ class Import:
         self.bytes_read += len(read)
         self.raw.clear()
 
-    def send(self):
+    def send(self, statements):
         """The batch to the database, which may still be at those before."""
         self.take_raw()
         if self.bytes_read == self.sent:
             return
         self.sent = self.bytes_read
-        state = (self.records_now(), self.bytes_read)
+        state = (self.records() - self.before, self.bytes_read)
         if self.options.dry_run:
             self.last = state
             self.progress.show(*state)
             return
         self.rejects.sync()
-        parts = ["START TRANSACTION;\n", *self.statements.end(),
+        parts = ["START TRANSACTION;\n", *statements.end(),
                  "UPDATE webhook_call_imports SET ended_at = NULL,"
                  f" bytes_read = {self.bytes_read}, lines_read = {self.input.lines}, digest = x'{self.digest.hexdigest()}',"
                  f" imported = {self.imported}, rejected = {self.rejected}, expired = {self.expired},"
@@ -719,9 +703,6 @@ class Import:
         self.pending.append((self.executor.submit(self.database.ask, *parts), state))
         while len(self.pending) > BATCHES_AHEAD or (self.pending and self.pending[0][0].done()):
             self.committed()
-
-    def records_now(self):
-        return self.imported + self.rejected + self.expired - self.first
 
     def committed(self):
         future, self.last = self.pending.popleft()
@@ -732,8 +713,7 @@ class Import:
 
     def tell_end(self):
         options = self.options
-        records = self.imported + self.rejected + self.expired
-        words = f"{self.rejected} rejected, {self.expired} past their 60 days."
+        records, words = self.records(), f"{self.rejected} rejected, {self.expired} past their 60 days."
         if options.dry_run:
             print(f"Read {records} records: {self.imported} would be imported, {words}", flush=True)
             return 3 if self.rejected else 0

@@ -52,11 +52,10 @@ class Bench:
             webhooks = {number for number, in service.sql("SELECT id FROM webhooks")}
             ((now, packet),) = service.sql("SELECT CONCAT(UTC_TIMESTAMP(3)), @@max_allowed_packet")
             checks = import_calls.Checks(webhooks, import_calls.Clock(now), packet)
-            for begin in range(0, self.rows, import_calls.BATCH_RECORDS):
+            for begin in range(0, self.rows, import_calls.BATCH_LINES):
                 statements = import_calls.Statements(packet)
-                for _ in range(min(import_calls.BATCH_RECORDS, self.rows - begin)):
-                    row = checks.row(source.read())
-                    statements.add(row, import_calls.ROW_BYTES + len(row[2] or "") + len(row[3] or ""))
+                for _ in range(min(import_calls.BATCH_LINES, self.rows - begin)):
+                    statements.add(checks.row(source.read()))
                 file.writelines(["START TRANSACTION;\n", *statements.end(), "COMMIT;\n"])
 
     def script(self, name, *arguments):
