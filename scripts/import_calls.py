@@ -582,6 +582,7 @@ class Import:
                           "it has read, some are different. Give another input a name of its own, by --name.", 2)
         if int(size) < self.bytes_read:
             raise another
+        piece = self.input.header
         try:
             for piece in self.input.skip(int(size) - self.bytes_read):
                 self.digest.update(piece)
@@ -589,6 +590,8 @@ class Import:
             raise another from None
         if self.digest.hexdigest().upper() != digest:
             raise another
+        if piece and not piece.endswith(b"\n") and self.input.stream.peek(1):
+            raise Failure(f"The input now goes on in line {lines}, which was the last one, without a line break, and is read already.", 2)
         self.bytes_read, self.input.lines = int(size), int(lines)
         self.imported, self.rejected, self.expired = map(int, counts)
 
@@ -619,6 +622,7 @@ class Import:
         sys.setswitchinterval(0.0005)  # the thread that feeds the client is not to wait for this one
         self.executor = concurrent.futures.ThreadPoolExecutor(max_workers=1)
         self.pending = collections.deque()
+        self.cut_off = None
         self.raw, self.sent, self.last = [], self.bytes_read, (0, self.bytes_read)
         while self.read_batch():
             pass
@@ -626,6 +630,8 @@ class Import:
             self.committed()
         if self.records() > self.before:
             self.progress.show(*self.last, end=True)
+        if self.cut_off:
+            raise self.cut_off
 
     def read_batch(self):
         """And sends it. False at the end of the input."""
@@ -641,6 +647,12 @@ class Import:
                     break
                 row = row_of(fields) if fields is not EMPTY_LINE else EMPTY_LINE
             except Reject as reject:
+                if not source.cut and not source.raw[-1].endswith(b"\n"):
+                    self.cut_off = Failure(f"The input seems to be cut off: line {source.lines}, its last, has no line break, and {reject}. "
+                                           "Imported is what comes before; the same command goes on there, with the whole input, or with "
+                                           "a line break at its end where it is whole.")
+                    more = False
+                    break
                 self.reject(line, str(reject))
             else:
                 raw += source.raw

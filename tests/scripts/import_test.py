@@ -78,6 +78,7 @@ class ImportTest(ScriptTest):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.rejects = self.folder / "stdin.rejects"
+        self.file = self.folder / "calls"
         self.day = days_ago(1, "%Y-%m-%d")
         self.at = f"{self.day}T10:00:00.123Z"
 
@@ -312,10 +313,10 @@ class RejectsTest(ImportTest):
         self.reject_each(cases, csv_of, header)
         # A quote that is not closed takes what follows with it, into the file of rejects.
         self.setUp()
-        tail = line.replace(b"b", b'"b') + line + line[:-2]
+        tail = line.replace(b"b", b'"b') + line * 2
         _, complaint = self.imports(3, header + line + tail)
         self.assertIn("lines 3 to 5: it is not valid CSV: unexpected end of data", complaint)
-        self.assertEqual(header + tail + b"\n", self.rejects.read_bytes())
+        self.assertEqual(header + tail, self.rejects.read_bytes())
 
     def test_first_line_of_csv(self):
         for first, words in (("webhook_id,http_code,headers,body", "names no column created_at"), ("id," + ",".join(COLUMNS), '"id" is none'),
@@ -377,7 +378,6 @@ class InterruptionTest(ImportTest):
     def setUp(self):
         super().setUp()
         self.old = days_ago(70)
-        self.file = self.folder / "calls"
         self.lines, self.wanted, self.rejected = [], [], []
         for number in range(self.RECORDS):
             webhook, created_at = 1 + number % 7, self.at
@@ -598,6 +598,32 @@ class InterruptionTest(ImportTest):
             for query, condition in (("", "1"), ("&filter[http_code]=201", "http_code = 201"), ("&filter[http_code__gte]=202", "http_code >= 202")):
                 ((wanted,),) = self.sql(f"SELECT COUNT(*) FROM webhook_calls WHERE webhook_id = {webhook} AND {condition}")
                 self.assertEqual(wanted, self.get(LIST % webhook + "?count=true&page[size]=1" + query)["meta"]["count"])
+
+    def test_input_that_was_cut_off(self):
+        """In the middle of a record: that is told, and the record is not taken for a wrong one."""
+        records = [self.record(1, 200, f"X-Number: {number}", "ü,\n\"") for number in range(20)]
+        for data in (ndjson(*records), csv_of(records)):
+            for cut in (1 + len(data) // 2, len(data) - 12, len(data) // 2, len(data) // 2 - 7):
+                ImportTest.setUp(self)
+                self.file.write_bytes(data[:cut])
+                _, complaint = self.imports(1, self.file)
+                self.assertRegex(complaint, r"\Ascripts/import-calls: The input seems to be cut off: line \d+, its last, ")
+                self.assertEqual((0, 0, 0), self.progress()[0][1:])
+                self.file.write_bytes(data)
+                self.assertIn("Going on behind line", self.imports(0, self.file)[0])
+                self.assertEqual([f"X-Number: {number}" for number in range(20)], [row[2] for row in self.stored()])
+        # A whole record without its line break is one, and cannot become another.
+        ImportTest.setUp(self)
+        data = csv_of(records[:2], ("webhook_id", "http_code", "created_at"))
+        self.file.write_bytes(data[:-len("00.123Z\r\n") - 1])
+        self.imports(0, self.file)
+        self.file.write_bytes(data)
+        self.assertIn("The input now goes on in line 3, which was the last one", self.imports(2, self.file)[1])
+        ImportTest.setUp(self)
+        data = ndjson(self.record(), self.record(99))
+        self.assertIn("no line break, and there is no webhook 99. Imported", self.imports(1, data[:-1])[1])
+        self.assert_summary(self.imports(3, data)[0], 1, 1, 0)
+        self.assertEqual(ndjson(self.record(99)), self.rejects.read_bytes())
 
     def test_csv_goes_on(self):
         """Behind a record of several lines."""
