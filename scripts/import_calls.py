@@ -560,8 +560,9 @@ class Import:
             f"SELECT COALESCE(GET_LOCK(LEFT(CONCAT(DATABASE(), '.import_calls'), 64), {LOCK_SECONDS}), 0);")
         if locked != "1":
             raise Failure("Another import is running in this database.")
-        found = self.database.ask("SELECT bytes_read, lines_read, HEX(digest), imported, rejected, expired, HEX(rejects_file), rejects_bytes,"
-                                  f" COALESCE(ended_at, '') FROM webhook_call_imports WHERE name = {sql_text(self.options.name)};")
+        found = self.database.ask("SELECT bytes_read, lines_read, HEX(digest), imported, rejected, expired, HEX(rejects_file),"
+                                  " rejects_bytes, COALESCE(ended_at, '') FROM webhook_call_imports"
+                                  f" WHERE name = {sql_text(self.options.name)};")
         if found:
             *committed, ended = found[0].split("\t")
             self.skip_to(*committed[:6])
@@ -570,16 +571,17 @@ class Import:
             return
         # Before there is a row a file of rejects is not ours to change.
         self.rejects = Rejects(self.options.rejects, 0, False, self.input.header)
-        self.database.ask(f"INSERT INTO webhook_call_imports SET name = {sql_text(self.options.name)}, digest = x'{self.digest.hexdigest()}',"
-                          f" bytes_read = {self.bytes_read}, lines_read = {self.input.lines}, rejects_file = {self.rejects_file()};")
+        self.database.ask(f"INSERT INTO webhook_call_imports SET name = {sql_text(self.options.name)}, bytes_read = {self.bytes_read},"
+                          f" lines_read = {self.input.lines}, digest = x'{self.digest.hexdigest()}',"
+                          f" rejects_file = {self.rejects_file()};")
 
     def rejects_file(self):
         return f"x'{os.fsencode(self.options.rejects).hex()}'"
 
     def skip_to(self, size, lines, digest, *counts):
         """Past what was read before, which must be the same."""
-        another = Failure(f"This is not the input with which the import \"{self.options.name}\" was begun: of the first {size} bytes, which "
-                          "it has read, some are different. Give another input a name of its own, by --name.", 2)
+        another = Failure(f"This is not the input with which the import \"{self.options.name}\" was begun: of the first {size} bytes,"
+                          " which it has read, some are different. Give another input a name of its own, by --name.", 2)
         if int(size) < self.bytes_read:
             raise another
         piece = self.input.header
@@ -648,9 +650,9 @@ class Import:
                 row = row_of(fields) if fields is not EMPTY_LINE else EMPTY_LINE
             except Reject as reject:
                 if not source.cut and not source.raw[-1].endswith(b"\n"):
-                    self.cut_off = Failure(f"The input seems to be cut off: line {source.lines}, its last, has no line break, and {reject}. "
-                                           "Imported is what comes before; the same command goes on there, with the whole input, or with "
-                                           "a line break at its end where it is whole.")
+                    self.cut_off = Failure(f"The input seems to be cut off: line {source.lines}, its last, has no line break, and {reject}."
+                                           " What comes before has been read; the same command goes on there, with the whole input, or"
+                                           " with a line break at its end where it is whole.")
                     more = False
                     break
                 self.reject(line, str(reject))
@@ -777,7 +779,8 @@ def main():
         complain("Stopped. What is committed stays; the same command, with the same input, goes on behind it.")
         code = 130
     except OSError as error:
-        complain(f"{error.filename or task.options.rejects}: {error.strerror}." if error.errno != errno.EPIPE else "Nobody reads what it says.")
+        complain("Nobody reads what it says." if error.errno == errno.EPIPE else
+                 f"{error.filename or task.options.rejects}: {error.strerror}.")
         code = 1
     finally:
         if task.database:

@@ -621,7 +621,7 @@ class InterruptionTest(ImportTest):
         self.assertIn("The input now goes on in line 3, which was the last one", self.imports(2, self.file)[1])
         ImportTest.setUp(self)
         data = ndjson(self.record(), self.record(99))
-        self.assertIn("no line break, and there is no webhook 99. Imported", self.imports(1, data[:-1])[1])
+        self.assertIn("no line break, and there is no webhook 99. What comes", self.imports(1, data[:-1])[1])
         self.assert_summary(self.imports(3, data)[0], 1, 1, 0)
         self.assertEqual(ndjson(self.record(99)), self.rejects.read_bytes())
 
