@@ -471,7 +471,7 @@ class InterruptionTest(ImportTest):
         self.sql(f"KILL {connection}")
         _, complaint = process.communicate(timeout=30)
         self.assertEqual(1, process.returncode, complaint)
-        self.assertRegex(complaint.decode(), r"scripts/import-calls: ERROR (2013|2006|1927|1317|4031)")
+        self.assertRegex(complaint.decode(), r"scripts/import-calls: ERROR (20\d\d|1927|1317|4031)")
         self.assertIn("Going on behind line ", self.finish())
 
     def test_database_killed(self):
