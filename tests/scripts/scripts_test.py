@@ -280,7 +280,7 @@ class RolesTest(ScriptTest):
         name = "information_schema.{0}s WHERE {0}_schema = 'webhook_calls'"
         tables, routines, events = ([row[0] for row in service.sql(f"SELECT {kind}_name FROM " + name.format(kind))]
                                     for kind in ("table", "routine", "event"))
-        self.assertEqual((7, 2, 2), (len(tables), len(routines), len(events)))
+        self.assertEqual((8, 2, 2), (len(tables), len(routines), len(events)))
         for table in tables:
             columns = [row[0] for row in service.sql(f"SHOW COLUMNS FROM {table}")]
             yield from (f"INSERT INTO {table} () VALUES ()", f"INSERT IGNORE INTO {table} SELECT * FROM {table}",
