@@ -9,7 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -81,11 +84,49 @@ class FastCgiOutput : public ResponseOutput {
   const FCGX_Request& request_;
 };
 
+/// Web servers take the end of a CGI program's output for the end of its answer, however it came. So each answer tells
+/// its length; one that grows large waits in a temporary file until it is whole.
 class CgiOutput : public ResponseOutput {
  public:
-  bool write(std::string_view head, std::string_view body, bool) override {
-    return write_all(STDOUT_FILENO, {part_of(head), part_of(body)});
+  bool write(std::string_view head, std::string_view body, bool last) override {
+    if (last && !file_) return write_all(STDOUT_FILENO, {part_of(head), part_of(body)});
+    if (!file_) {
+      file_.reset(std::tmpfile());
+      if (!file_) throw std::runtime_error("there is no temporary file to be had");
+      head_ = head.substr(0, head.size() - 2);  // without the empty line
+    }
+    if (std::fwrite(body.data(), 1, body.size(), file_.get()) != body.size()) {
+      throw std::runtime_error("the temporary file cannot be written");
+    }
+    return !last || send_file();
   }
+
+  bool take_back() override {
+    file_.reset();
+    return true;
+  }
+
+ private:
+  bool send_file() {
+    if (std::fflush(file_.get()) != 0) throw std::runtime_error("the temporary file cannot be written");
+    const long length = std::ftell(file_.get());
+    std::rewind(file_.get());
+    std::string piece = head_;
+    if (length > 0) piece += "Content-Length: " + std::to_string(length) + "\r\n";  // else the answer to a HEAD
+    piece += "\r\n";
+    while (!piece.empty()) {
+      if (!write_all(STDOUT_FILENO, {part_of(piece)})) return false;
+      piece.resize(Response::kHeldBytes);
+      piece.resize(std::fread(piece.data(), 1, piece.size(), file_.get()));
+    }
+    return true;
+  }
+
+  struct Close {
+    void operator()(std::FILE* file) const { (void)std::fclose(file); }
+  };
+  std::unique_ptr<std::FILE, Close> file_;
+  std::string head_;
 };
 
 /// A parameter's value in `NAME=value` pairs. A header field that the client sent twice stands there twice.
@@ -101,6 +142,7 @@ std::string find_parameter(const char* const* pairs, std::string_view name) {
 }
 
 int serve_cgi(const Handler& handler) {
+  (void)std::signal(SIGPIPE, SIG_IGN);  // a client that leaves is for the log
   CgiOutput output;
   const Request request = read_request([](std::string_view name) { return find_parameter(environ, name); });
   return handler(request, output) ? EXIT_SUCCESS : EXIT_FAILURE;

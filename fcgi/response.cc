@@ -30,10 +30,14 @@ std::string_view reason_phrase(int status) {
 
 }  // namespace
 
-void Response::reset() {
+bool Response::reset() {
+  if (started_ && !output_->take_back()) return false;
+  started_ = false;
+  bytes_ = 0;
   status_ = 200;
   headers_.clear();
   body_.clear();
+  return true;
 }
 
 void Response::add_header(std::string_view name, std::string_view value) {

@@ -19,6 +19,9 @@ class ResponseOutput {
   /// Writes both. `head`: empty in all writes but the first. `last`: the response ends here; without such a write it is
   /// cut short. False where nobody takes the bytes any more. Waits while the receiver is busy.
   virtual bool write(std::string_view head, std::string_view body, bool last) = 0;
+
+  /// Drops what was written, where all of it is still here. False where a part may have been sent, which stays.
+  virtual bool take_back() { return false; }
 };
 
 /// A response in the making. A body that fits in kHeldBytes is sent with its length when it is finished, and can be
@@ -30,8 +33,8 @@ class Response {
   /// `output` must outlive the response. `head`: the request is a HEAD, so that no body is sent.
   Response(ResponseOutput& output, bool head) : output_(&output), head_(head) {}
 
-  /// Drops status, header fields and body. Not after started().
-  void reset();
+  /// Drops status, header fields and body. False where a part of the response was sent: then it stays as it is.
+  bool reset();
   void set_status(int status) { status_ = status; }
   void add_header(std::string_view name, std::string_view value);
 
@@ -46,7 +49,7 @@ class Response {
   /// Sends all that is left.
   void finish() { send(true); }
 
-  [[nodiscard]] bool started() const { return started_; }  ///< its first byte was sent
+  [[nodiscard]] bool started() const { return started_; }  ///< its first byte was written
   [[nodiscard]] bool client_gone() const { return client_gone_; }
   [[nodiscard]] bool wants_more() const { return !client_gone_ && !(head_ && started_); }
   [[nodiscard]] int status() const { return status_; }

@@ -56,7 +56,6 @@ void add_common_headers(Response& response, const Request& request) {
 
 void write_failure(const Request& request, const ApiError& error, Response& response) {
   const int status = error.kind().status;
-  response.reset();
   response.set_status(status);
   add_common_headers(response, request);
   if (status == kUnauthorized.status) response.add_header("WWW-Authenticate", "Bearer");
@@ -74,7 +73,7 @@ bool Service::answer(const Request& request, ResponseOutput& output) {
                        .method = is_read(request.method) ? std::string_view{request.method} : "other"};
   Response response{output, request.method == "HEAD"};
   const auto failure = try_to_respond(request, response, record);
-  const bool cut_short = failure && response.started();
+  const bool cut_short = failure && !response.reset();
   if (failure && !cut_short) write_failure(request, *failure, response);
   if (!cut_short) response.finish();
   record.status = response.status();
@@ -114,7 +113,7 @@ std::optional<ApiError> Service::try_to_respond(const Request& request, Response
     store_.reset();
     const bool waited =
         error.kind() == DatabaseError::Kind::timed_out || error.kind() == DatabaseError::Kind::unreachable;
-    if (waited || response.started() || record.retried) return api_error_of(error);
+    if (waited || record.retried || !response.reset()) return api_error_of(error);
   } catch (const std::exception& error) {
     record.error = error.what();
     store_.reset();
@@ -123,7 +122,6 @@ std::optional<ApiError> Service::try_to_respond(const Request& request, Response
   // The connection, or a statement prepared on it, may be from before a restart of the database: once more, on a new
   // one.
   record.retried = true;
-  response.reset();
   return try_to_respond(request, response, record);
 }
 

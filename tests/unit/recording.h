@@ -27,7 +27,14 @@ class Recording : public ResponseOutput {
     return true;
   }
 
+  bool take_back() override {
+    if (keeps) return false;
+    text.clear();
+    return true;
+  }
+
   std::string text{};
+  bool keeps = true;                 ///< what is written cannot be taken back
   bool ended = false;                ///< by a write that said so
   std::vector<std::size_t> sizes{};  ///< of all writes, a failed one too
 

@@ -59,6 +59,37 @@ BOOST_AUTO_TEST_CASE(path_without_document_uri) {
   }
 }
 
+/// What a client did not ask for is never answered: a rule for the path of the API must not be passed by the program's own.
+BOOST_AUTO_TEST_CASE(path_as_web_servers_tell_it) {
+  const struct {
+    std::string_view server;
+    std::map<std::string, std::string, std::less<>> parameters;
+    std::string_view path;
+  } rows[] = {
+      {"nginx, this project's include", {{"DOCUMENT_URI", "/api"}}, "/api"},
+      {"nginx, its fastcgi_params",
+       {{"DOCUMENT_URI", "/api"}, {"SCRIPT_NAME", "/api"}, {"REQUEST_URI", "//%61pi?a"}},
+       "/api"},
+      {"nginx, after a rewrite to a program",
+       {{"DOCUMENT_URI", "/c.cgi"}, {"SCRIPT_NAME", "/c.cgi"}, {"REQUEST_URI", "/api"}},
+       "/c.cgi"},
+      {"Apache, after a rewrite",
+       {{"SCRIPT_NAME", "/c.cgi"}, {"REQUEST_URI", "/api?a"}, {"REDIRECT_URL", "/other"}},
+       "/api"},
+      {"Apache, after a rewrite with the path behind it",
+       {{"SCRIPT_NAME", "/c.cgi"}, {"PATH_INFO", "/api"}, {"REQUEST_URI", "/api"}},
+       "/api"},
+      {"the program by its own name",
+       {{"SCRIPT_NAME", "/c.cgi"}, {"PATH_INFO", "/api"}, {"REQUEST_URI", "/c.cgi/api"}},
+       "/c.cgi/api"},
+      {"neither", {{"SCRIPT_NAME", "/c.cgi"}, {"PATH_INFO", "/api"}}, ""},
+      {"headers of a client", {{"HTTP_DOCUMENT_URI", "/api"}, {"HTTP_REQUEST_URI", "/api"}, {"REQUEST_URI", "/x"}}, "/x"},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.server) { BOOST_TEST(read(row.parameters).path == row.path); }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(request_ids) {
   for (const std::string& id : {std::string{"a"}, std::string{"A-z_09"}, std::string(32, 'f'), std::string(64, 'f')}) {
     BOOST_TEST(read({{"REQUEST_ID", id}}).id == id);

@@ -145,8 +145,30 @@ BOOST_AUTO_TEST_CASE(reset_drops_everything) {
   Recording untouched;
   Response blank{untouched, false};
   blank.set_status(503);
-  blank.reset();
+  BOOST_TEST(blank.reset());
   BOOST_TEST(blank.status() == 200);
+}
+
+BOOST_AUTO_TEST_CASE(reset_after_a_part_was_written) {
+  for (const bool keeps : {true, false}) {
+    Recording output;
+    output.keeps = keeps;
+    Response response{output, false};
+    response.body().assign(Response::kHeldBytes + 1, 'x');
+    response.flow();
+    const std::string written = output.text;
+    BOOST_TEST(response.reset() == !keeps);
+    BOOST_TEST(response.started() == keeps);
+    if (keeps) {
+      BOOST_TEST((output.text == written));
+      continue;
+    }
+    response.set_status(503);
+    response.body() += "{}";
+    response.finish();
+    BOOST_TEST(output.text == "Status: 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}");
+    BOOST_TEST(response.bytes() == 2U);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
