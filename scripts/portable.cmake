@@ -3,17 +3,10 @@
 # that is in the worker or beside it.
 set(own ${CMAKE_INSTALL_LIBDIR}/webhook-calls)
 
-foreach(library SSL Crypto)
-  get_target_property(file OpenSSL::${library} IMPORTED_LOCATION)
-  if(NOT file)
-    get_target_property(file OpenSSL::${library} IMPORTED_LOCATION_RELEASE)
-  endif()
-  list(APPEND openssl ${file})
-endforeach()
-foreach(file ${openssl})
-  get_filename_component(name ${file} NAME)
-  file(REAL_PATH ${file} file)
-  install(PROGRAMS ${file} DESTINATION ${own} RENAME ${name}.3)
+foreach(library ${OPENSSL_SSL_LIBRARY} ${OPENSSL_CRYPTO_LIBRARY})
+  get_filename_component(name ${library} NAME)
+  file(REAL_PATH ${library} library)
+  install(PROGRAMS ${library} DESTINATION ${own} RENAME ${name}.3)
 endforeach()
 
 find_program(MARIADB_CONFIG mariadb_config REQUIRED)
