@@ -178,17 +178,20 @@ class SharedHost(unittest.TestCase):
         text = (self.prefix / "share/webhook-calls/apache/webhook-calls.htaccess").read_text()
         self.write(site / ".htaccess", text.replace("] webhook-calls.fcgi", "] " + program)
                    .replace("$) webhook-calls.fcgi", "$) " + program), 0o644)
-        modules = "mpm_event authz_core authn_core unixd rewrite env setenvif mime fcgid cgid".split()
+        modules = "mpm_event authz_core authn_core rewrite env setenvif mime fcgid cgid".split()
         self.write(home / "apache.conf", "\n".join([
             *(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules),
             f"ServerRoot {home}", f"DocumentRoot {site}", f"Listen 127.0.0.1:{port}", "ServerName localhost",
             f"PidFile {home}/apache.pid", f"ErrorLog {home}/apache.log", f"DefaultRuntimeDir {home}", f"ScriptSock {home}/cgid.sock",
-            f"FcgidIPCDir {home}/fcgid", f"FcgidProcessTableFile {home}/fcgid.table", "StartServers 1",
+            f"FcgidIPCDir {home}/fcgid", f"FcgidProcessTableFile {home}/fcgid.table", "StartServers 1", "TypesConfig /dev/null",
             "AddHandler fcgid-script .fcgi", "AddHandler cgi-script .cgi",
             f"<Directory {site}>", "AllowOverride AuthConfig FileInfo", "Options +ExecCGI +SymLinksIfOwnerMatch",
             "Require all granted", "</Directory>"]) + "\n")
         with self.spawned("/usr/sbin/apache2", "-f", home / "apache.conf", "-DFOREGROUND"):
-            wait_until(lambda: can_connect(("127.0.0.1", port)), "Apache")
+            try:
+                wait_until(lambda: can_connect(("127.0.0.1", port)), "Apache")
+            except TimeoutError as late:
+                raise RuntimeError((home / "spawned.log").read_text()[-2000:]) from late
             yield Server(("127.0.0.1", port), os.devnull, lambda: -1)
 
 
@@ -288,6 +291,7 @@ class SetUpTest(ReadyHost):
         for arguments in (["--db-host", "a b"], ["--db-name", "a;b"], ["--db-user", "a'b"], ["--db-host", ""], ["what"]):
             self.fails(2, "tells more", "set-up", *arguments)
         self.fails(2, "is a folder", "set-up", "--starter", home)
+        self.fails(2, "There is no folder", "set-up", "--starter", home / "nowhere/webhook-calls.cgi")
 
     def test_another_password(self):
         _, headers = self.ready("--pool")
@@ -410,6 +414,7 @@ class CasesTest(SharedHost):
         cls.database_before = service.env["DB_NAME"]
 
     def load(self):
+        self.write(home / "site/x", "")
         self.set_up("--starter", home / "site/webhook-calls.fcgi")
         self.succeeds("set-up", "--starter", home / "site/webhook-calls.cgi")
         service.env["DB_NAME"] = "shop"
@@ -418,8 +423,9 @@ class CasesTest(SharedHost):
         self.addCleanup(service.sql, "SET GLOBAL init_connect = ''")
         service.freeze_clock(clock)
 
-    def check(self, server, *files):
-        cases = [case for name in files for case in cases_test.read_cases(cases_test.CASES / f"{name}.case")]
+    def check(self, server, *files, without=None):
+        cases = [case for name in files for case in cases_test.read_cases(cases_test.CASES / f"{name}.case")
+                 if without is None or without not in case.title]
         self.assertGreater(len(cases), 10)
         for case in cases:
             with self.subTest(case=f"{case.where} {case.title}"):
@@ -435,14 +441,13 @@ class CasesTest(SharedHost):
     def test_fcgiwrap(self):
         self.load()
         with self.wrapped() as server:
-            self.check(server, *self.FILES)
+            self.check(server, *self.FILES, without="in two lines")  # an environment has one of each name
 
     def test_apache(self):
-        self.write(home / "site/x", "")
         self.load()
         for program in ("webhook-calls.fcgi", "webhook-calls.cgi"):
             with self.subTest(program=program), self.apache(program) as server:
-                self.check(server, "documents", "etags", "expiry", "tokens", "page")
+                self.check(server, "documents", "etags", "expiry", "tokens", "page", without="is compressed")
                 for path in (f"/{program}", f"/{program}{LIST % 1}", f"/x{LIST % 1}"):
                     self.assertEqual(404, server.send("GET", path, [("Authorization", cases_test.TOKEN)]).status, path)
 
