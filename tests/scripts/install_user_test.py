@@ -601,7 +601,7 @@ class InstallUserTest(SharedHost):
 
     def test_refused(self):
         for arguments, code, words in (([], 2, "Which folder"), (["/usr"], 2, "for the whole machine"), (["/a b"], 2, "may have letters"),
-                                       (["/proc/x"], 1, "cannot be written to"), (["--what", "/x"], 2, "Unknown option"),
+                                       (["/proc/x"], 1, "cannot be written to"), (["--what", "/x"], 2, "Unknown argument"),
                                        (["/x", "/y"], 2, "One folder")):
             result = self.install(*arguments)
             self.assertEqual(code, result.returncode, result)

@@ -18,7 +18,7 @@ from service import LIST, MYSQLD, numbers, wait_until
 
 SCRIPTS = ("run", "test", "fuzz", "test-mysql", "test-galera", "test-systemd", "format", "create-database", "migrate",
            "import-calls", "token", "notify", "expire-calls", "seal-calls", "log-status", "load-demo", "bench", "bench-scale",
-           "restart-workers")
+           "restart-workers", "install-user", "set-up", "pool", "serve")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
 WEBHOOK_60 = "REPLACE INTO webhooks (id, account_id, name, url) VALUES (60, 60, 'sixty', 'http://127.0.0.1:9/')"
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "

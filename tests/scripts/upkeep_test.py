@@ -89,9 +89,9 @@ class Plain:
         if service.sql("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'plain'") != ((0,),):
             return
         result = call("migrate", "--defaults-file", option_file("owner"), WEBHOOK_CALLS_DB_NAME="plain")
-        for words in ("The procedures were not created", "The roles were not all granted", "The events were not created"):
-            assert words in result.stderr, result
-        assert result.returncode == 0 and "at version 4" in result.stdout, result
+        assert (result.returncode, result.stderr) == (0, ""), result
+        for words in ("may make no procedures, roles or events, as on a shared host", "at version 4"):
+            assert words in result.stdout, result
         grants = re.findall(r"^    GRANT (.*) ON (\w+) TO keeper;$", README, re.M)
         assert len(grants) == 4, grants
         for privileges, table in grants:

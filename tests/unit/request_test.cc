@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(path_without_document_uri) {
   }
 }
 
-/// What a client did not ask for is never answered: a rule for the path of the API must not be passed by the program's own.
+/// What a client did not ask for is not answered: the program's own path shall be no way around a rule for the API's.
 BOOST_AUTO_TEST_CASE(path_as_web_servers_tell_it) {
   const struct {
     std::string_view server;
@@ -83,7 +83,9 @@ BOOST_AUTO_TEST_CASE(path_as_web_servers_tell_it) {
        {{"SCRIPT_NAME", "/c.cgi"}, {"PATH_INFO", "/api"}, {"REQUEST_URI", "/c.cgi/api"}},
        "/c.cgi/api"},
       {"neither", {{"SCRIPT_NAME", "/c.cgi"}, {"PATH_INFO", "/api"}}, ""},
-      {"headers of a client", {{"HTTP_DOCUMENT_URI", "/api"}, {"HTTP_REQUEST_URI", "/api"}, {"REQUEST_URI", "/x"}}, "/x"},
+      {"headers of a client",
+       {{"HTTP_DOCUMENT_URI", "/api"}, {"HTTP_REQUEST_URI", "/api"}, {"REQUEST_URI", "/x"}},
+       "/x"},
   };
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.server) { BOOST_TEST(read(row.parameters).path == row.path); }
