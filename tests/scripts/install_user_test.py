@@ -26,6 +26,7 @@ import cases_test
 USER = 60777 if os.geteuid() == 0 else os.geteuid()
 PASSWORD = "a\"b\\c#d'e f;g%h"
 GRANTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES"
+README = Path(os.environ.get("README", PROJECT / "README.md")).read_text()  # or a draft of it
 ERRORS = """
 error_page 400 403 404 405 413 414 500 501 505 /.webhook-calls-error;
 error_page 494 =494 /.webhook-calls-error;
@@ -95,10 +96,14 @@ class SharedHost(unittest.TestCase):
         self.copy(built, self.prefix)
 
     def clean(self):
-        for pid, program in sorted(user_processes().items(), key=lambda one: "multiwatch" not in one[1]):
-            send_signal(pid, signal.SIGTERM)
+        def end():  # again and again: what has just started does not handle it yet
+            left = user_processes()
+            for pid in left:
+                send_signal(pid, signal.SIGTERM)
+            return not left
+
         try:
-            wait_until(lambda: not user_processes(), "end of the user's processes")
+            wait_until(end, "end of the user's processes")
         except TimeoutError:
             left = user_processes()
             for pid in left:
@@ -588,6 +593,10 @@ class PoolTest(ReadyHost):
         self.succeeds("pool", "stop")
         self.succeeds("pool", "restart")
         self.assert_answers(server, headers)
+        for _ in range(3):  # while some of its workers have just begun
+            self.succeeds("pool", "stop")
+            self.assertEqual({}, user_processes())
+            self.succeeds("pool", "start")
 
     def test_cron_starts_it_again(self):
         _, headers = self.ready("--pool", "--cron")
@@ -610,7 +619,10 @@ class PoolTest(ReadyHost):
             if name not in ("spawn-fcgi", "multiwatch"):
                 (tools / name).symlink_to(f"/usr/bin/{name}")
         self.ready()
-        self.succeeds("pool", "start", "--workers", "1", PATH=str(tools))
+        file = self.prefix / "etc/webhook-calls/webhook-calls.conf"
+        self.write(file, file.read_text() + "WEBHOOK_CALLS_WORKERS=1\nWEBHOOK_CALLS_POOL_MODE=0666\n")
+        self.succeeds("pool", "start", PATH=str(tools))
+        self.assertEqual(0o666, (self.prefix / "var/fcgi.sock").stat().st_mode & 0o777)
         self.assertEqual(str(self.prefix / "lib/webhook-calls/pool/multiwatch"), executable(self.multiwatch()))
         wait_until(lambda: len(self.workers()) == 1, "worker")
         self.succeeds("pool", "restart", PATH=str(tools))
@@ -642,6 +654,51 @@ class InstallUserTest(SharedHost):
             result = self.install(home / "x", PATH=str(tools))
             self.assertEqual(1, result.returncode, result)
             self.assertIn("These Debian packages are missing, and installing them needs root or sudo: cmake", result.stderr)
+
+
+class ReadmeTest(SharedHost):
+    """The commands of README.md, as they stand there."""
+
+    def blocks(self, context):
+        return ["".join(line.strip() + "\n" for line in block.splitlines())
+                for block in re.findall(rf"^ *<!-- run: {context} -->\n\n?((?: {{4,}}\S.*\n)+)", README, re.M)]
+
+    @unittest.skipUnless("<!-- run: shared-host -->" in README, "README.md has none")
+    def test_commands(self):
+        shutil.rmtree(self.prefix)
+        mine = service.folder / "mine"
+        mine.mkdir(exist_ok=True)
+        (build,) = self.blocks("shared-host-build")
+        result = subprocess.run(["bash", "-euc", build], cwd=PROJECT, env=environment(HOME=str(mine)), capture_output=True,
+                                encoding="utf-8", timeout=500)
+        self.assertEqual(0, result.returncode, result)
+        self.copy(mine / "webhook-calls", self.prefix)
+        (home / "password").rename(home / "db.password")
+        self.write(home / "site/x", "")
+        said = []
+        *blocks, removal = self.blocks("shared-host")
+        for block in (*blocks, None, removal):
+            if block is None:
+                self.used(said)
+                continue
+            result = run("bash", "-euc", block)
+            self.assertEqual((0, ""), (result.returncode, result.stderr), result)
+            said.append(result.stdout)
+        self.assertEqual({}, user_processes())
+        self.assertEqual("", (home / "crontab").read_text())
+        self.assertEqual([".htaccess", "x"], sorted(path.name for path in (home / "site").iterdir()))
+        self.assertFalse(self.prefix.exists())
+
+    def used(self, said):
+        sql("INSERT INTO webhooks (id, account_id, name, url) VALUES (1, 1, 'n', 'http://127.0.0.1:9/')")
+        headers = [("Authorization", "Bearer " + re.search(r"^([A-Za-z0-9_-]{43})$", said[0], re.M)[1])]
+        self.assertEqual([0] * 4, [result[0] for result in call_cron((home / "crontab").read_text())])
+        pool = service.nginx_server("pool", f"unix:{self.prefix}/var/fcgi.sock")
+        htaccess = (home / "site/.htaccess").read_text()
+        with self.apache("webhook-calls.fcgi") as apache:
+            self.assertEqual(htaccess, (home / "site/.htaccess").read_text())
+            for server in (pool, apache):
+                self.assertEqual(200, server.send("GET", LIST % 1, headers).status)
 
 
 if __name__ == "__main__":
