@@ -91,7 +91,7 @@ class CgiOutput : public ResponseOutput {
   bool write(std::string_view head, std::string_view body, bool last) override {
     if (last && !file_) return write_all(STDOUT_FILENO, {part_of(head), part_of(body)});
     if (!file_) {
-      file_.reset(std::tmpfile());
+      file_.reset(std::tmpfile());  // NOLINT(cppcoreguidelines-owning-memory): the pointer owns it
       if (!file_) throw std::runtime_error("there is no temporary file to be had");
       head_ = head.substr(0, head.size() - 2);  // without the empty line
     }
@@ -123,6 +123,7 @@ class CgiOutput : public ResponseOutput {
   }
 
   struct Close {
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): the pointer's
     void operator()(std::FILE* file) const { (void)std::fclose(file); }
   };
   std::unique_ptr<std::FILE, Close> file_;
