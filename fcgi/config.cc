@@ -24,11 +24,12 @@ const char* const kConfigHelp =
                               are encrypted and the certificate is verified
   WEBHOOK_CALLS_DB_CONNECT_TIMEOUT    seconds to connect, 1 to 60 (2)
   WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT  seconds for each statement, 1 to 3600 (5)
-  WEBHOOK_CALLS_ACCESS        token: each request needs a bearer token (the default)
-                              gateway: the web server authenticates and passes the account in ACCOUNT_ID
+  WEBHOOK_CALLS_ACCESS        token: each request needs a bearer token (the default);
+                              gateway: the web server authenticates and passes the account in ACCOUNT_ID;
                               open: anyone may read everything
   WEBHOOK_CALLS_REDACT_HEADERS  names of recorded headers, separated by commas, whose values are shown, filtered and
-                              sorted by as [redacted] (none); recommended: Set-Cookie,Authorization,Proxy-Authorization
+                                sorted by as [redacted] (none); recommended:
+                                Set-Cookie,Authorization,Proxy-Authorization
 )";
 
 namespace {

@@ -31,3 +31,4 @@ foreach(package libmysqlcppconn-dev libmariadb-dev libfcgi-dev libssl3 libstdc++
   endif()
 endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR}/licences RENAME webhook-calls)
+install(FILES webhook-calls.htaccess DESTINATION ${CMAKE_INSTALL_DATADIR}/webhook-calls/apache)
