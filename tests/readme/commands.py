@@ -43,14 +43,15 @@ CONTEXTS = {
     "operate": "tests/readme/operate_test.py",
     "mysql": "tests/readme/mysql_test.py",
     "package": "tests/package/package_test.py",
-    "source": "tests/install/source_test.py",
-    "shared-host": "tests/install/shared_host_test.py",
-    "import": "tests/readme/import_test.py",
+    "source": "tests/package/source_test.py",
+    "shared-host-build": "tests/scripts/install_user_test.py",
+    "shared-host": "tests/scripts/install_user_test.py",
+    "import": "tests/scripts/import_test.py",
     "view": "tests/acceptance/shop.py",
     "replicas-mariadb": "tests/acceptance/replicas_test.py",
     "replicas-mysql": "tests/acceptance/replicas_test.py",
     "replicas-both": "tests/acceptance/replicas_test.py",
-    "cluster": "tests/cluster/cluster_test.py",
+    "cluster": "tests/acceptance/pool_hosts_test.py",
 }
 # Of these the commands are SQL statements.
 SQL = {"view", "replicas-mariadb", "replicas-mysql", "replicas-both"}

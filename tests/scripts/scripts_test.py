@@ -16,7 +16,7 @@ import pymysql
 from commands import PROJECT, ScriptTest, environment, option_file, path_that_notes_arguments, start_service
 from service import LIST, MYSQLD, numbers, wait_until
 
-SCRIPTS = ("run", "test", "fuzz", "test-mysql", "test-galera", "test-systemd", "format", "create-database", "migrate",
+SCRIPTS = ("run", "test", "fuzz", "test-mysql", "test-galera", "test-package", "package", "format", "create-database", "migrate",
            "import-calls", "token", "notify", "expire-calls", "seal-calls", "log-status", "load-demo", "bench", "bench-scale",
            "restart-workers", "install-user", "set-up", "pool", "serve")
 INSERT = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES "
