@@ -94,7 +94,7 @@ SQL
 }
 
 # The files that are shell, relative to the project's root.
-shell_scripts() { (cd -- "$root" && grep --directories=skip -lE '^#!.*(ba)?sh$|^# shellcheck shell=' -- scripts/* .ci/*); }
+shell_scripts() { (cd -- "$root" && grep --directories=skip -lE '^#!.*(ba)?sh$|^# shellcheck shell=' -- scripts/* scripts/{debian,man}/* .ci/*); }
 
 # build_tests NAME OPTION...: configures and builds var/build/NAME with its tests; the words are only shown where it fails.
 build_tests() {

@@ -1,5 +1,5 @@
-"""The Debian package and its units under a real systemd, with Debian's nginx and MariaDB; scripts/test-package boots a Debian and
-calls this there: first with "first", where it installs the package, then with "again"."""
+"""The Debian package and its units under a real systemd, with Debian's nginx and MariaDB; scripts/test-package boots a Debian
+and calls this there: with "first", where it installs the package, then, after another boot, with "again"."""
 
 import json
 import os
@@ -10,8 +10,8 @@ import threading
 import unittest
 from pathlib import Path
 
-from machine import (GIVEN, SETTINGS, SOCKET, TOKEN, UNIT, UNITS, WORKERS, Load, apt, call, connect, get, journal,
-                     processes, properties, record_calls, run_tests, sql, start, succeeds, unattended, wait_until, workers, write)
+from machine import (GIVEN, SETTINGS, SOCKET, TOKEN, UNIT, UNITS, WORKERS, Load, apt, call, connect, get, journal, processes,
+                     properties, record_calls, run_tests, sql, start, succeeds, unattended, wait_until, workers, write)
 
 from commands import Shell, run_blocks
 
@@ -82,14 +82,15 @@ class InstallationTest(unittest.TestCase):
         self.assertNotIn("assword=", (SETTINGS / "webhook-calls.conf").read_text().replace("PASSWORD", "password"))
 
     def test_the_user_has_no_way_in(self):
-        self.assertRegex(call("getent", "passwd", "webhook-calls"), r"^webhook-calls:x:\d{2,3}:\d{2,3}:Webhook call log:/:/usr/sbin/nologin$")
+        account = call("getent", "passwd", "webhook-calls")
+        self.assertRegex(account, r"^webhook-calls:x:\d{2,3}:\d{2,3}:Webhook call log:/:/usr/sbin/nologin$")
 
     def test_commands_know_where_all_is(self):
         for name in ("expire", "seal", "migrate"):
             call(f"webhook-calls-{name}")
         self.assertIn("All is well.", call("webhook-calls-log-status"))
         self.assertIn("0003", call("webhook-calls-migrate", "--status"))
-        self.assertEqual(2, len(call("webhook-calls-token", "list", "--account", "1").strip().split("\n")))
+        self.assertEqual(1, len(call("webhook-calls-token", "list", "--account", "1").strip().split("\n")))
 
     def test_the_settings_are_right_as_they_are(self):
         """Each commented line, with its default, is one that the worker takes."""
@@ -225,7 +226,8 @@ class PasswordTest(unittest.TestCase):
         write(file, "wrong")
         call("systemctl", "restart", UNIT)
         self.assertEqual(503, get()[0])
-        wait_until(lambda: "Access denied for user 'webhook_calls_reader'@'localhost'" in journal("--lines=10"), "reason in the log")
+        reason = "Access denied for user 'webhook_calls_reader'@'localhost'"
+        wait_until(lambda: reason in journal("--lines=10"), "reason in the log")
         call("webhook-calls-create-database")
         self.assertEqual(200, get()[0])
         self.assertNotEqual("wrong", file.read_text())
@@ -304,7 +306,8 @@ class AgainTest(unittest.TestCase):
         self.assertFalse(SOCKET.parent.exists())
         self.assertEqual(["inactive"] * 3, states())
         self.assertNotIn(str(SOCKET), Path("/proc/net/unix").read_text())
-        self.assertEqual({*SECRETS, "webhook-calls.conf", "webhook-calls.conf.dpkg-dist"}, {file.name for file in SETTINGS.iterdir()})
+        kept = {*SECRETS, "webhook-calls.conf", "webhook-calls.conf.dpkg-dist"}
+        self.assertEqual(kept, {file.name for file in SETTINGS.iterdir()})
         call("nginx", "-t")
         call("systemctl", "reload", "nginx")
         wait_until(lambda: get()[0] == 404, "answer of 404")
@@ -351,7 +354,7 @@ class AgainTest(unittest.TestCase):
 
     def test_6_where_no_systemd_runs(self):
         """As in a container or when an image is made: nothing in /run tells of one."""
-        inside = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "-", "apt-get", "--yes", "--quiet"]
+        inside = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "-", "apt-get", "--yes"]
         call(*inside, "install", str(PACKAGES[1]))
         self.assertTrue(succeeds("getent", "passwd", "webhook-calls"))
         self.assertEqual("600", call("stat", "-c", "%a", str(SETTINGS / "reader.password")).strip())

@@ -22,7 +22,8 @@ def install():
         shell.run("TOKEN=$(webhook-calls-token issue --account 1)")
         TOKEN.write_text(shell.run('printf %s "$TOKEN"'))
     site = Path("/etc/nginx/sites-available/default")
-    site.write_text(site.read_text().replace("\tserver_name _;", "\tserver_name _;\n\tinclude snippets/webhook-calls*.conf;", 1))
+    line = "\tserver_name _;\n"
+    site.write_text(site.read_text().replace(line, line + "include snippets/webhook-calls*.conf;\n", 1))
     call("nginx", "-t")
     call("systemctl", "reload", "nginx")
     sql("INSERT INTO webhooks (id, account_id, name, url) VALUES (1, 1, 'shop', 'http://shop.test/')")
