@@ -49,6 +49,9 @@ def install():
     with Shell(folder, places) as shell:
         def run(block):
             for command in block.commands:
+                if command.text.startswith("curl "):
+                    # The reload before it takes nginx a moment.
+                    wait_until(lambda: "<html>" not in shell.run(command), "answer that is not nginx's")
                 said[command.text] = shell.run(command, timeout=600) + shell.errors
                 if command.text.startswith("apt install"):
                     look_at_what_is_there_before_the_steps()
@@ -279,8 +282,7 @@ class UpgradeTest(unittest.TestCase):
         self.assertIn("# new", (SETTINGS / "webhook-calls.conf.dpkg-dist").read_text())
         self.assertIn("# new", SNIPPET.read_text())
         # nginx has read the new include.
-        headers = call("curl", "--silent", "--head", "http://127.0.0.1/")
-        self.assertIn("X-New: yes", headers)
+        wait_until(lambda: "X-New: yes" in call("curl", "--silent", "--head", "http://127.0.0.1/"), "new header")
 
     def test_3_what_was_disabled_stays_so(self):
         call("systemctl", "disable", "--now", "webhook-calls-upkeep.timer")
