@@ -150,7 +150,7 @@ install_packages() {
     $apt update
     $apt install --no-install-recommends "$@" </dev/null >/dev/null
     # Nor shall it come up with the next start of the machine: it was installed for its program.
-    for service in nginx php8.2-fpm; do
+    for service in nginx php8.2-fpm fcgiwrap; do
       [[ " $* " != *" $service "* ]] || update-rc.d "$service" disable
     done
 AS_ROOT

@@ -6,14 +6,18 @@ import contextlib
 import signal
 import socket
 import subprocess
+import sys
 import time
 import unittest
 from pathlib import Path
 
 import fastcgi
 from load import TimedLoad, running
-from service import (LIST, SANITIZED, SHOW, WORKER, Server, Service, can_connect, check_answer, expect, free_ports, send_signal,
+from service import (LIST, PROJECT, SANITIZED, SHOW, WORKER, Server, Service, can_connect, check_answer, expect, free_ports, send_signal,
                      session_processes, stop_session, wait_until)
+
+sys.path.insert(0, str(PROJECT / "tests/readme"))
+from readme_commands import blocks_of  # noqa: E402
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 SMALL = [LIST % 1, LIST % 1 + "?count=true&sort=-created_at&page[size]=7", LIST % 1 + "?filter[http_code]=500", SHOW % (1, 1)]
@@ -290,6 +294,21 @@ class ConnectionTest(unittest.TestCase):
                                     capture_output=True, timeout=30)
         self.assertEqual((1, b""), (result.returncode, result.stdout))
         self.assertIn(b"FCGI_WEB_SERVER_ADDRS", result.stderr)
+
+
+class ReadmeTest(unittest.TestCase):
+    def test_the_pool_as_it_is_started_there(self):
+        address = "127.0.0.11", *free_ports(1)
+        (block,) = blocks_of("cluster")
+        (command,) = map(str, block.commands)
+        for word, here in (("10.0.0.2", address[0]), ("9000", str(address[1])), ("/usr/sbin/webhook-calls", str(WORKER))):
+            self.assertIn(word, command)
+            command = command.replace(word, here)
+        process = subprocess.Popen(["sh", "-c", "exec " + command], env=service.worker_environment(), cwd=service.folder,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        self.addCleanup(stop_session, process)
+        wait_until(lambda: can_connect(address), "pool")
+        assert_served(self, service.nginx_server("readme", "%s:%d" % address), 0)
 
 
 class SilentReaderTest(unittest.TestCase):

@@ -18,7 +18,7 @@ from load import TimedLoad, running
 from service import LIST, MYSQLD, PROJECT, SHOW, Service, check_answer, free_ports, numbers, stop_session, wait_until
 
 sys.path.insert(0, str(PROJECT / "tests/readme"))
-from commands import blocks_of  # noqa: E402
+from readme_commands import blocks_of  # noqa: E402
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 AGED = "INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at) "

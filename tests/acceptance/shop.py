@@ -7,7 +7,7 @@ import sys
 from service import MYSQLD, PROJECT, WORKER, expect
 
 sys.path.insert(0, str(PROJECT / "tests/readme"))
-from commands import blocks_of  # noqa: E402
+from readme_commands import blocks_of  # noqa: E402
 
 FIRST, FOR_MYSQL, LATER, WITH_UUIDS = range(4)  # the README's SQL
 

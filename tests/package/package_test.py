@@ -13,7 +13,7 @@ from pathlib import Path
 from machine import (GIVEN, SETTINGS, SOCKET, TOKEN, UNIT, UNITS, WORKERS, Load, apt, call, connect, get, journal, processes,
                      properties, record_calls, run_tests, sql, start, succeeds, unattended, wait_until, workers, write)
 
-from commands import Shell, run_blocks
+from readme_commands import Shell, run_blocks
 
 PACKAGES = {release: next((GIVEN / "packages").glob(f"webhook-calls_*-{release}_*.deb")) for release in (1, 2)}
 SNIPPET = Path("/etc/nginx/snippets/webhook-calls.conf")

@@ -8,7 +8,7 @@ from pathlib import Path
 from machine import (PROJECT, SETTINGS, TOKEN, UNIT, UNITS, WORKERS, Load, call, get, properties, record_calls, run_tests, sql,
                      start, unattended, wait_until, workers)
 
-from commands import Shell, run_blocks
+from readme_commands import Shell, run_blocks
 
 FOLDER = Path("/root/webhook-calls")
 

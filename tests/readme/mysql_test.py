@@ -5,7 +5,7 @@ import os
 import unittest
 from pathlib import Path
 
-from commands import Shell, blocks, run_blocks
+from readme_commands import Shell, blocks, run_blocks
 import restore
 from run_test import checkout
 

@@ -10,7 +10,7 @@ import signal
 import threading
 import unittest
 
-from commands import PROJECT, Shell, blocks, run_blocks
+from readme_commands import PROJECT, Shell, blocks, run_blocks
 import restore
 from run_test import checkout, pattern_of
 from symptoms import Symptoms

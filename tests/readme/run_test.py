@@ -11,7 +11,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from commands import PROJECT, Shell, run_blocks
+from readme_commands import PROJECT, Shell, run_blocks
 
 from service import MYSQLD, free_port, wait_until
 

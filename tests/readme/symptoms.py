@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pymysql
-from commands import PROJECT
+from readme_commands import PROJECT
 
 from faults import Held
 from service import LIST, Server, can_connect, check_answer, die_with_parent, wait_until

@@ -13,8 +13,8 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import tempfile
-import textwrap
 import threading
 import time
 import unittest
@@ -23,11 +23,13 @@ from pathlib import Path
 from commands import PROJECT, ScriptTest, environment, option_file, start_service
 from service import LIST, SHOW, wait_until
 
+sys.path.insert(0, str(PROJECT / "tests/readme"))
+from readme_commands import blocks_of  # noqa: E402
+
 IMPORT = PROJECT / "scripts/import-calls"
 COLUMNS = ("webhook_id", "http_code", "headers", "body", "created_at")
 TOKEN = [("Authorization", "Bearer import-1")]
 TABLES = ("webhook_calls", "webhook_call_chunks", "webhook_call_chunk_codes", "webhook_call_upkeep", "webhook_call_imports")
-README = (PROJECT / "README.md").read_text()
 service = None
 
 
@@ -765,8 +767,7 @@ class ReadmeTest(ImportTest):
 
     def commands(self, words):
         """The README's block for this that has these words in it."""
-        blocks = re.findall(r"^( *)<!-- run: import -->\n\n((?:\1    .*\n|\n(?=\1    ))+)", README, re.M)
-        (found,) = [textwrap.dedent(block) for _, block in blocks if words in block]
+        (found,) = [block.text for block in blocks_of("import") if words in block.text]
         return found
 
     def run_block(self, words):
@@ -777,7 +778,7 @@ class ReadmeTest(ImportTest):
         return result.stdout
 
     def test_all_are_tested(self):
-        self.assertEqual(6, README.count("<!-- run: import -->"))
+        self.assertEqual(6, len(blocks_of("import")))
 
     def test_from_a_table(self):
         service.sql("DELETE FROM webhooks")

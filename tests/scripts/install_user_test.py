@@ -23,10 +23,12 @@ from service import LIST, MYSQLD, SHOW, Server, can_connect, executable, free_po
 
 import cases_test
 
+sys.path.insert(0, str(PROJECT / "tests/readme"))
+from readme_commands import blocks_of  # noqa: E402
+
 USER = 60777 if os.geteuid() == 0 else os.geteuid()
 PASSWORD = "a\"b\\c#d'e f;g%h"
 GRANTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, CREATE TEMPORARY TABLES, LOCK TABLES"
-README = Path(os.environ.get("README", PROJECT / "README.md")).read_text()  # or a draft of it
 ERRORS = """
 error_page 400 403 404 405 413 414 500 501 505 /.webhook-calls-error;
 error_page 494 =494 /.webhook-calls-error;
@@ -659,29 +661,24 @@ class InstallUserTest(SharedHost):
 class ReadmeTest(SharedHost):
     """The commands of README.md, as they stand there."""
 
-    def blocks(self, context):
-        return ["".join(line.strip() + "\n" for line in block.splitlines())
-                for block in re.findall(rf"^ *<!-- run: {context} -->\n\n?((?: {{4,}}\S.*\n)+)", README, re.M)]
-
-    @unittest.skipUnless("<!-- run: shared-host -->" in README, "README.md has none")
     def test_commands(self):
         shutil.rmtree(self.prefix)
         mine = service.folder / "mine"
         mine.mkdir(exist_ok=True)
-        (build,) = self.blocks("shared-host-build")
-        result = subprocess.run(["bash", "-euc", build], cwd=PROJECT, env=environment(HOME=str(mine)), capture_output=True,
+        (build,) = blocks_of("shared-host-build")
+        result = subprocess.run(["bash", "-euc", build.script], cwd=PROJECT, env=environment(HOME=str(mine)), capture_output=True,
                                 encoding="utf-8", timeout=500)
         self.assertEqual(0, result.returncode, result)
         self.copy(mine / "webhook-calls", self.prefix)
         (home / "password").rename(home / "db.password")
         self.write(home / "site/x", "")
         said = []
-        *blocks, removal = self.blocks("shared-host")
+        *blocks, removal = blocks_of("shared-host")
         for block in (*blocks, None, removal):
             if block is None:
                 self.used(said)
                 continue
-            result = run("bash", "-euc", block)
+            result = run("bash", "-euc", block.script)
             self.assertEqual((0, ""), (result.returncode, result.stderr), result)
             said.append(result.stdout)
         self.assertEqual({}, user_processes())

@@ -37,7 +37,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "tests/acceptance"))  # for service.py
 README = PROJECT / "README.md"
 
-# The one list of contexts: the test that runs its blocks. One that is still to come may be missing (readme_test.py tells).
+# The one list of contexts: the test that runs its blocks.
 CONTEXTS = {
     "run": "tests/readme/run_test.py",
     "operate": "tests/readme/operate_test.py",
@@ -55,7 +55,6 @@ CONTEXTS = {
 }
 # Of these the commands are SQL statements.
 SQL = {"view", "replicas-mariadb", "replicas-mysql", "replicas-both"}
-AWAITED = {"package", "source", "shared-host", "import", "cluster"}
 
 
 @dataclass
