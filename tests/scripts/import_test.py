@@ -427,7 +427,7 @@ class InterruptionTest(ImportTest):
             if turn % 3:
                 wait_until(lambda: self.committed() > before or process.poll() is not None, "a batch more")  # noqa: B023
             try:
-                process.wait(source.uniform(0, 0.3))
+                process.wait(source.uniform(0, 0.1))
                 break
             except subprocess.TimeoutExpired:
                 process.kill()
