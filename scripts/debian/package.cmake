@@ -27,8 +27,8 @@ and issue tokens.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
   "multiwatch, mariadb-client-core | virtual-mysql-client-core, systemd | systemd-standalone-sysusers | systemd-sysusers")
-# curl and certificates are for webhook-calls-notify.
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "nginx, mariadb-server | virtual-mysql-server, curl, ca-certificates")
+# curl and certificates are for webhook-calls-notify, Python for webhook-calls-import.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "nginx, mariadb-server | virtual-mysql-server, curl, ca-certificates, python3")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 foreach(file conffiles postinst prerm postrm)
   list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_LIST_DIR}/${file})

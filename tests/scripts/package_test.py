@@ -58,7 +58,7 @@ class PackageTest(unittest.TestCase):
                               "systemd | systemd-standalone-sysusers | systemd-sysusers"}, set(depends))
         libraries = {re.sub(" .*", "", depend) for depend in depends if depend.startswith("lib")}
         self.assertLessEqual({"libc6", "libfcgi0ldbl", "libmysqlcppconn7v5", "libssl3", "libstdc++6"}, libraries)
-        self.assertEqual("nginx, mariadb-server | virtual-mysql-server, curl, ca-certificates", self.field("Recommends"))
+        self.assertEqual("nginx, mariadb-server | virtual-mysql-server, curl, ca-certificates, python3", self.field("Recommends"))
 
     def test_files(self):
         commands = re.search(r"set\(commands ([^)]*)\)", (PROJECT / "scripts/CMakeLists.txt").read_text())[1].split()
@@ -66,7 +66,7 @@ class PackageTest(unittest.TestCase):
         self.assertEqual(sorted(named), self.commands)
         share = "/usr/share/webhook-calls"
         expected = {f"/usr/sbin/{name}" for name in named} | {f"/usr/share/man/man8/{name}.8.gz" for name in named}
-        expected |= {f"{share}/scripts/{name}" for name in (*commands, "common.sh", "upkeep.sh")}
+        expected |= {f"{share}/scripts/{name}" for name in (*commands, "common.sh", "upkeep.sh", "import_calls.py")}
         expected |= {f"{share}/{file.relative_to(PROJECT)}" for file in (PROJECT / "sql").rglob("*.sql")}
         expected |= {f"/usr/lib/systemd/system/{file.name}" for file in (PROJECT / "scripts/systemd").iterdir()}
         expected |= {f"/usr/share/doc/webhook-calls/{name}" for name in
