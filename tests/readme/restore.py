@@ -11,7 +11,7 @@ import time
 
 import pymysql
 
-import commands  # noqa: F401 where service.py is
+import readme_commands  # noqa: F401 where service.py is
 from service import LIST, MYSQLD, die_with_parent, numbers, wait_until
 
 COLUMNS = "webhook_id, http_code, headers, body, created_at"

@@ -62,9 +62,10 @@ class RunTest(unittest.TestCase):
 
     def start(self, command):
         """In the background, as in another window."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WEBHOOK_CALLS_")}
         with open(self.state / "output", "wb") as output:
             process = subprocess.Popen(["bash", "-c", f"exec {command}"], cwd=self.here, stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, **self.environment})
+                                       stderr=subprocess.STDOUT, start_new_session=True, env={**environment, **self.environment})
         self.addCleanup(process.wait)
         self.addCleanup(process.send_signal, signal.SIGINT)
         # It builds the worker where there is none yet.

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-BUILD = Path(os.environ["WEBHOOK_CALLS_BUILD"])
+BUILD = Path(os.environ["BUILD_FOLDER"])
 CONFFILES = {"/etc/nginx/snippets/webhook-calls.conf", "/etc/webhook-calls/webhook-calls.conf"}
 
 
