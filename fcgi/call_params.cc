@@ -39,14 +39,6 @@ bool is_list_index(const std::optional<std::string_view>& index) {
   return !index || index->empty() || is_whole_number(*index);
 }
 
-std::optional<bool> parse_bool(std::string_view text) {
-  const auto is_one_of = [&](const auto&... words) { return (equal_ignoring_case(text, words) || ...); };
-  using namespace std::string_view_literals;
-  if (is_one_of("true"sv, "t"sv, "yes"sv, "y"sv, "1"sv)) return true;
-  if (is_one_of("false"sv, "f"sv, "no"sv, "n"sv, "0"sv)) return false;
-  return std::nullopt;
-}
-
 class Decoder {
  public:
   Decoder(const Route& route, std::vector<Fault> faults) : is_list_(!route.call_id), faults_(std::move(faults)) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,11 +20,10 @@ class FilterDecoder {
 
  private:
   struct State {
+    std::string name;
     Filter filter;
     std::size_t given = 0;  ///< values, those that nothing can match too
   };
-
-  State& state_of(CallField field, Operator op);
 
   std::vector<State> states_{};
 };

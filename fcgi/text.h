@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +12,15 @@ namespace webhook_calls {
 
 [[nodiscard]] constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, ascii_lower, ascii_lower);
+}
+
+/// The spellings of true and false that the API takes, in any case.
+[[nodiscard]] constexpr std::optional<bool> parse_bool(std::string_view text) {
+  const auto is_one_of = [&](const auto&... words) { return (equal_ignoring_case(text, words) || ...); };
+  using namespace std::string_view_literals;
+  if (is_one_of("true"sv, "t"sv, "yes"sv, "y"sv, "1"sv)) return true;
+  if (is_one_of("false"sv, "f"sv, "no"sv, "n"sv, "0"sv)) return false;
+  return std::nullopt;
 }
 
 /// Without spaces and tabs at both ends.

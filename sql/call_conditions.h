@@ -12,6 +12,10 @@ inline constexpr Sql kCutoffNow{"UTC_TIMESTAMP(3)-INTERVAL 60 DAY"};
 /// A field of a record, as the query's reader may see it: all that is read, compared or sorted by is this.
 [[nodiscard]] Statement column_of(CallField field, const CallQuery& query);
 
+/// Whether a filter on a number selects `number`, and whether it selects null.
+[[nodiscard]] bool accepts(const Filter& filter, std::uint64_t number);
+[[nodiscard]] bool accepts_null(const Filter& filter);
+
 /// Appends what a filter asks of `column`.
 void add_condition(Statement& statement, const Statement& column, const Filter& filter);
 

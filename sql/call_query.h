@@ -12,18 +12,29 @@
 
 namespace webhook_calls {
 
-enum class Operator : std::uint8_t { any_of, lt, lte, gt, gte };
+/// The last three are about texts, in which ASCII letters are the same in either case.
+enum class Operator : std::uint8_t { any_of, none_of, lt, lte, gt, gte, contains, starts_with, ends_with };
 
-using FilterValue = std::variant<std::uint64_t, std::string, Instant>;
+/// The HTTP codes from 100 × `hundreds` on: 5xx.
+struct CodeClass {
+  std::uint64_t hundreds = 0;
 
-/// One condition. Without values (and without or_null) it selects nothing: a number that no column can hold is left out
-/// of `values` by the decoder.
+  [[nodiscard]] std::uint64_t first() const { return hundreds * 100; }
+  [[nodiscard]] std::uint64_t last() const { return first() + 99; }
+  friend bool operator==(const CodeClass&, const CodeClass&) = default;
+};
+
+using FilterValue = std::variant<std::uint64_t, std::string, Instant, CodeClass>;
+
+/// One condition. A number that no column can hold is left out of `values` by the decoder: without values (and without
+/// or_null) none_of selects everything, and each other operator nothing.
 struct Filter {
   CallField field;
   Operator op = Operator::any_of;
-  std::vector<FilterValue> values{};  ///< of the field's ValueType (an instant also as the database's own text); one at
-                                      ///< most where op is not any_of
-  bool or_null = false;               ///< any_of: records in which the field is null are selected too
+  std::vector<FilterValue>
+      values{};          ///< of the field's ValueType (an instant also as the database's own text, an
+                         ///< http_code also as its class); one at most where op is neither any_of nor none_of
+  bool or_null = false;  ///< any_of, none_of: null is one of the values
 
   friend bool operator==(const Filter&, const Filter&) = default;
 };
@@ -51,6 +62,11 @@ struct CallQuery {
   [[nodiscard]] std::uint64_t offset() const { return (page_number - 1) * page_size; }
   [[nodiscard]] bool filters_by(CallField field) const {
     return std::ranges::find(filters, field, &Filter::field) != filters.end();
+  }
+  /// Whether some filter names the values, or the bounds of the values, that the field may have.
+  [[nodiscard]] bool narrowed_by(CallField field) const {
+    return std::ranges::any_of(
+        filters, [&](const Filter& filter) { return filter.field == field && filter.op != Operator::none_of; });
   }
   friend bool operator==(const CallQuery&, const CallQuery&) = default;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sql/call_conditions.h"
+
 namespace webhook_calls {
 namespace {
 
@@ -23,22 +25,6 @@ bool needs_sorting(const std::vector<SortKey>& order) {
          (order.size() > 2 || order.front().descending != order.back().descending);
 }
 
-bool accepts(const Filter& filter, std::uint64_t number) {
-  if (filter.op == Operator::any_of)
-    return std::ranges::find(filter.values, FilterValue{number}) != filter.values.end();
-  const std::uint64_t bound = std::get<std::uint64_t>(filter.values.front());
-  switch (filter.op) {
-    case Operator::lt:
-      return number < bound;
-    case Operator::lte:
-      return number <= bound;
-    case Operator::gt:
-      return number > bound;
-    default:
-      return number >= bound;
-  }
-}
-
 void add_time(CallQuery& query, Operator op, const std::string& time) {
   query.filters.push_back({.field = CallField::created_at, .op = op, .values = {time}});
 }
@@ -47,7 +33,7 @@ void add_time(CallQuery& query, Operator op, const std::string& time) {
 
 bool CallRollup::helps(const CallQuery& query) {
   const bool tells = std::ranges::all_of(query.filters, [&](const Filter& filter) {
-    if (filter.values.empty() && !filter.or_null) return false;  // selects nothing
+    if (filter.op != Operator::none_of && filter.values.empty() && !filter.or_null) return false;  // selects nothing
     if (filter.field == CallField::webhook_id) return accepts(filter, query.webhook_id);
     return filter.field == CallField::http_code ||
            (filter.field == CallField::created_at && filter.op != Operator::any_of);
@@ -82,7 +68,11 @@ bool CallRollup::list_codes() {
   }
   if (conditions.empty()) return true;
   std::vector<FilterValue> values;
-  const auto list = std::ranges::find(conditions, Operator::any_of, &Filter::op);
+  const auto list = std::ranges::find_if(conditions, [](const Filter& filter) {
+    return filter.op == Operator::any_of && std::ranges::none_of(filter.values, [](const FilterValue& value) {
+             return std::holds_alternative<CodeClass>(value);
+           });
+  });
   if (list != conditions.end()) {
     values = list->values;
   } else {
@@ -98,7 +88,7 @@ bool CallRollup::list_codes() {
     return !std::ranges::all_of(
         conditions, [&](const Filter& condition) { return accepts(condition, std::get<std::uint64_t>(code)); });
   });
-  const bool or_null = std::ranges::all_of(conditions, &Filter::or_null);
+  const bool or_null = std::ranges::all_of(conditions, accepts_null);
   others.push_back({.field = CallField::http_code, .values = std::move(values), .or_null = or_null});
   query_.filters = std::move(others);
   return true;

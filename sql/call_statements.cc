@@ -24,9 +24,9 @@ constexpr std::array kContents{CallField::headers, CallField::body};
 
 /// The index that narrows the rows most, by the filters alone; nullptr where they name none.
 const Index* index_of_filters(const CallQuery& query) {
-  if (query.filters_by(CallField::id)) return &kPrimary;
-  if (query.filters_by(CallField::http_code)) return &kByCode;
-  if (query.filters_by(CallField::created_at)) return &kByCreated;
+  if (query.narrowed_by(CallField::id)) return &kPrimary;
+  if (query.narrowed_by(CallField::http_code)) return &kByCode;
+  if (query.narrowed_by(CallField::created_at)) return &kByCreated;
   return nullptr;
 }
 

@@ -40,10 +40,13 @@ void check_promises(const CallQuery& query) {
     require(std::ranges::count(query.sort, key.field, &SortKey::field) == 1, "no field twice in a sort");
   }
   for (const Filter& filter : query.filters) {
-    require(filter.values.size() <= (filter.op == Operator::any_of ? 100U : 1U), "no more values than a filter takes");
+    const bool is_list = filter.op == Operator::any_of || filter.op == Operator::none_of;
+    require(filter.values.size() <= (is_list ? 100U : 1U), "no more values than a filter takes");
     require(!filter.or_null || row_of(filter.field).nullable, "null only where a field can be null");
     for (const FilterValue& value : filter.values) {
-      require(value.index() == static_cast<std::size_t>(row_of(filter.field).type), "values of the field's type");
+      const bool is_class = std::holds_alternative<CodeClass>(value) && filter.field == CallField::http_code && is_list;
+      require(is_class || value.index() == static_cast<std::size_t>(row_of(filter.field).type),
+              "values of the field's type");
     }
   }
 }

@@ -8,6 +8,11 @@ from urllib.parse import unquote_to_bytes
 CALLS, WEBHOOKS = "notification/webhook/calls", "notification/webhooks"
 ATTRIBUTES = ("http_code", "headers", "body", "created_at")
 COLUMNS = ("id", "webhook_id", *ATTRIBUTES)
+TEXTS, NULLABLE = ("headers", "body"), ("http_code", "headers", "body")
+RANGES = ("http_code", "created_at")
+OPERATORS = {"": COLUMNS, "eq": COLUMNS, "in": COLUMNS, "neq": tuple(set(COLUMNS) - {"created_at"}), "exists": NULLABLE,
+             "match": TEXTS, "prefix": TEXTS, "suffix": TEXTS, "lt": RANGES, "lte": RANGES, "gt": RANGES, "gte": RANGES}
+LISTS = ("", "eq", "in", "neq")
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 LIFETIME_MS = 60 * 24 * 3600 * 1000
 
@@ -94,7 +99,7 @@ class Request:
         self.pairs = split_query(query)
         self.faults = set()
         self.number, self.size, self.sort, self.count = 1, 1000, [], False
-        self.filters = {}  # (column, operator): values, of which None is "without a response"
+        self.filters = {}  # (as written, column, operator): values, of which None is "without a response"
         self.fields, self.included = {}, None
         seen = set()
         for name, value in self.pairs:
@@ -104,10 +109,10 @@ class Request:
             if key in ("page[number]", "page[size]", "sort", "count") and key in seen:
                 self.faults.add(key)
             seen.add(key)
-        for (column, operator), values in self.filters.items():
+        for (member, _, operator), values in self.filters.items():
             given = [value for value in values if value is not None]
-            if len(given) > (100 if operator == "in" else 1):
-                self.faults.add(f"filter[{column}]" if operator == "in" else f"filter[{column}__{operator}]")
+            if len(given) > (100 if operator in LISTS else 1):
+                self.faults.add(f"filter[{member}]")
         if (self.number - 1) * self.size > 2**63:
             self.faults.add("page[number]")
 
@@ -143,22 +148,27 @@ class Request:
         return False
 
     def read_filter(self, member, value):
-        column, _, operator = member.partition("__")
-        is_range = operator in ("lt", "lte", "gt", "gte") and column in ("http_code", "created_at")
-        if column not in COLUMNS or (not is_range and member != column):
+        column, mark, operator = member.partition("__")
+        if column not in OPERATORS.get(operator, ()) or (mark and not operator):
             return False
-        values = self.filters.setdefault((column, operator or "in"), [])
+        values = self.filters.setdefault((member, column, operator), [])
         if value is None:
             values.append(None)
-            return column in ("http_code", "headers", "body") and not is_range
-        if column in ("headers", "body"):
+            return column in NULLABLE and operator in LISTS
+        if operator == "exists":
+            values.append(value.lower() in TRUE)
+            return value.lower() in TRUE + FALSE
+        if column in TEXTS:
             values.append(value.encode())
         elif column == "created_at":
             values.append(instant(value))
             return values[-1] is not None
         else:
-            numbers = [whole_number(element) for element in value.split(",")]
-            values += [number if number is None or number < 2**64 else "no such number" for number in numbers]
+            classes = column == "http_code" and operator in LISTS
+            numbers = [element if classes and re.fullmatch("[1-9]xx", element) else whole_number(element)
+                       for element in value.split(",")]
+            values += [number if isinstance(number, (str, type(None))) or number < 2**64 else "no such number"
+                       for number in numbers]
             return None not in numbers
         return True
 
@@ -183,13 +193,20 @@ def redacted(headers):
     return b"".join(pieces)
 
 
-def selects(call, column, operator, values):
+def selects(call, _, column, operator, values):
     value = getattr(call, column)
     if column == "created_at":
         value *= 10**6
-    if operator == "in":
-        return value in values
+    if operator in LISTS:
+        listed = value in values or (column == "http_code" and f"{(value or 0) // 100}xx" in values)
+        return listed != (operator == "neq")
     bound = values[0]
+    if operator == "exists":
+        return (value is not None) == bound
+    if column in TEXTS:  # bytes.lower() knows the ASCII letters only
+        value, bound = value is not None and value.lower(), bound.lower()
+        return value is not False and {"match": bound in value, "prefix": value.startswith(bound),
+                                       "suffix": value.endswith(bound)}[operator]
     if value is None or isinstance(bound, str):
         return False
     return {"lt": value < bound, "lte": value <= bound, "gt": value > bound, "gte": value >= bound}[operator]

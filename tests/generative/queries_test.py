@@ -88,7 +88,7 @@ class Queries:
         makers = [self.fields, self.include]
         if is_list:
             makers += [self.page, self.sort, self.count, self.number_filter, self.text_filter, self.created_at_filter,
-                       self.range_filter]
+                       self.range_filter, self.search, self.exists]
         parts = []
         for maker in self.rng.sample(makers, min(len(makers), self.pick(0, 1, 1, 2, 2, 3, 4, 5))):
             parts += maker()
@@ -155,7 +155,12 @@ class Queries:
             values = [self.number(column) for _ in range(self.pick(99, 100, 101))]
         if column == "http_code" and self.chance(0.3):
             values.append(None)
-        return self.listed(f"filter[{column}]", values, commas=True)
+        if column == "http_code" and self.chance(0.3):
+            values.insert(0, self.pick("1xx", "2xx", "4xx", "5xx", "9xx"))
+        return self.listed(f"filter[{column}{self.list_operator()}]", values, commas=True)
+
+    def list_operator(self):
+        return self.pick("", "", "", "", "__eq", "__in", "__neq", "__neq")
 
     def number(self, column):
         value = getattr(self.call(), column) or 0
@@ -165,7 +170,18 @@ class Queries:
     def text_filter(self):
         column = self.pick("headers", "body", "body")
         values = [self.text(column) for _ in range(self.pick(1, 1, 2, 4))]
-        return self.listed(f"filter[{column}]", values, commas=False)
+        return self.listed(f"filter[{column}{self.list_operator()}]", values, commas=False)
+
+    def search(self):
+        """For a part of a record's text, in whatever case."""
+        column, operator = self.pick("headers", "body"), self.pick("match", "match", "prefix", "suffix")
+        text = self.text(column) or ""
+        begin, end = sorted(self.rng.choices(range(len(text) + 1), k=2))
+        part = {"match": text[begin:end], "prefix": text[:end], "suffix": text[begin:]}[operator]
+        return [(f"filter[{column}__{operator}]", self.pick(part, part, part.lower(), part.upper(), part + self.pick("%", "_", "x")))]
+
+    def exists(self):
+        return [(f"filter[{self.pick('http_code', 'headers', 'body')}__exists]", self.pick(*model.TRUE, *model.FALSE))]
 
     def text(self, column):
         value = getattr(self.call(), column) if self.chance(0.8) else self.pick(b"nothing", b"", None)
@@ -178,7 +194,7 @@ class Queries:
 
     def created_at_filter(self):
         values = [self.date_time() for _ in range(self.pick(1, 1, 2, 3))]
-        return self.listed("filter[created_at]", values, commas=False)
+        return self.listed("filter[created_at" + self.pick("", "", "", "__eq", "__in") + "]", values, commas=False)
 
     def range_filter(self):
         operators = self.rng.sample(("lt", "lte", "gt", "gte"), self.pick(1, 1, 2))
@@ -220,7 +236,11 @@ class Queries:
                        ("page[number]", "99999999999999999999999"), ("filter[id]", ""), ("filter[id]", None),
                        ("filter[id]", "1,"), ("filter[id]", "12abc"), ("filter[id]", " 1"), ("filter[http_code]", ""),
                        ("filter[http_code]", "200,x"), ("filter[http_code__lt]", "1,2"), ("filter[http_code__gt]", None),
-                       ("filter[http_code__ne]", "1"), ("filter[body__lt]", "1"), ("filter[created_at]", ""),
+                       ("filter[http_code__ne]", "1"), ("filter[http_code__gt]", "5xx"), ("filter[http_code]", "0xx"),
+                       ("filter[http_code__neq]", "5XX"), ("filter[id]", "1xx"), ("filter[created_at__neq]", "2026-11-01"),
+                       ("filter[id__exists]", "true"), ("filter[body__exists]", "maybe"), ("filter[body__exists]", None),
+                       ("filter[id__match]", "1"), ("filter[body__match]", None), ("filter[body__contains]", "1"),
+                       ("filter[headers__]", "1"), ("filter[body__lt]", "1"), ("filter[created_at]", ""),
                        ("filter[created_at]", None), ("filter[created_at]", "2026-02-29"),
                        ("filter[created_at]", "2026-11-01T24:00"), ("filter[created_at__lt]", "2026-11-01t10:00"),
                        ("filter[created_at__gte]", "2026-11-01Z"), ("filter[created_at__gte]", "0000-01-01"),

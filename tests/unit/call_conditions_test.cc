@@ -15,6 +15,7 @@ BOOST_AUTO_TEST_SUITE(call_conditions_test)
 BOOST_AUTO_TEST_CASE(filters) {
   using enum Operator;
   const FilterValue three{std::uint64_t{3}}, seven{std::uint64_t{7}}, text{std::string{"a'?"}}, empty{std::string{}};
+  const FilterValue four_hundreds{CodeClass{4}};
   const FilterValue sharp{Instant{1793527200000}}, finer{Instant{1793527200000, true}};
   const auto code = [&](Operator op) { return Filter{CallField::http_code, op, {three}}; };
   const auto time = [&](Operator op, const FilterValue& value) { return Filter{CallField::created_at, op, {value}}; };
@@ -45,6 +46,31 @@ BOOST_AUTO_TEST_CASE(filters) {
       {{{CallField::headers, any_of, {empty, text}}}, " AND c.headers IN (?,?)", " '' 'a'?'"},
       {{{CallField::headers, any_of, {}, true}}, " AND c.headers IS NULL", ""},
       {{{CallField::body, any_of, {text}, true}}, " AND (c.body IN (?) OR c.body IS NULL)", " 'a'?'"},
+      {{{CallField::http_code, any_of, {four_hundreds}}}, " AND c.http_code BETWEEN ? AND ?", " 400 499"},
+      {{{CallField::http_code, any_of, {three, four_hundreds, seven}, true}},
+       " AND (c.http_code BETWEEN ? AND ? OR c.http_code IN (?,?) OR c.http_code IS NULL)",
+       " 400 499 3 7"},
+      // null is not equal to anything
+      {{{CallField::id, none_of, {three}}}, " AND NOT COALESCE(c.id IN (?),FALSE)", " 3"},
+      {{{CallField::id, none_of}}, " AND NOT COALESCE(FALSE,FALSE)", ""},
+      {{{CallField::body, none_of, {}, true}}, " AND NOT COALESCE(c.body IS NULL,FALSE)", ""},
+      {{{CallField::http_code, none_of, {three, four_hundreds}}},
+       " AND NOT COALESCE((c.http_code BETWEEN ? AND ? OR c.http_code IN (?)),FALSE)",
+       " 400 499 3"},
+      {{{CallField::webhook_id, none_of, {three}}}, "", ""},
+      {{{CallField::webhook_id, none_of, {three, seven}}}, " AND FALSE", ""},
+      {{{CallField::webhook_id, none_of}}, "", ""},
+      {{{CallField::body, contains, {text}}},
+       " AND LOCATE(CONVERT(CAST(? AS BINARY) USING hp8) COLLATE hp8_english_ci,CONVERT(c.body USING hp8))>0",
+       " 'a'?'"},
+      {{{CallField::headers, starts_with, {text}}},
+       " AND LOCATE(CONVERT(CAST(? AS BINARY) USING hp8) COLLATE hp8_english_ci,CONVERT(LEFT(c.headers,?) USING "
+       "hp8))>0",
+       " 'a'?' 3"},
+      {{{CallField::headers, ends_with, {empty}}},
+       " AND LOCATE(CONVERT(CAST(? AS BINARY) USING hp8) COLLATE hp8_english_ci,CONVERT(RIGHT(c.headers,?) USING "
+       "hp8))>0",
+       " '' 0"},
       // an instant between two milliseconds equals no record
       {{time(any_of, sharp)}, " AND c.created_at IN (?)", ten},
       {{time(any_of, finer)}, " AND FALSE", ""},
@@ -70,6 +96,37 @@ BOOST_AUTO_TEST_CASE(filters) {
       BOOST_TEST(statement.text() == "… WHERE c.webhook_id=? AND c.created_at>?" + row.text);
       BOOST_TEST(shown_binds(statement) == "7 '2026-09-02 10:00:00.000'" + row.binds);
     }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(accepted_numbers) {
+  using enum Operator;
+  const FilterValue ten{std::uint64_t{10}}, twenty{std::uint64_t{20}}, hundreds{CodeClass{1}};
+  const struct {
+    Filter filter;
+    std::string numbers;  // of those below
+    bool null;
+  } rows[] = {
+      {{CallField::http_code, any_of, {ten, twenty}}, " 10 20", false},
+      {{CallField::http_code, any_of, {hundreds}}, " 100 199", false},
+      {{CallField::http_code, any_of, {ten, hundreds}, true}, " 10 100 199", true},
+      {{CallField::http_code, any_of, {}, true}, "", true},
+      {{CallField::http_code, none_of, {ten, hundreds}}, " 9 11 20 99 200", true},
+      {{CallField::http_code, none_of, {}, true}, " 9 10 11 20 99 100 199 200", false},
+      {{CallField::http_code, none_of}, " 9 10 11 20 99 100 199 200", true},
+      {{CallField::http_code, lt, {ten}}, " 9", false},
+      {{CallField::http_code, lte, {ten}}, " 9 10", false},
+      {{CallField::http_code, gt, {ten}}, " 11 20 99 100 199 200", false},
+      {{CallField::http_code, gte, {ten}}, " 10 11 20 99 100 199 200", false},
+      {{CallField::http_code, gte}, "", false},
+  };
+  for (const auto& row : rows) {
+    std::string numbers;
+    for (const std::uint64_t number : {9, 10, 11, 20, 99, 100, 199, 200}) {
+      if (accepts(row.filter, number)) numbers += " " + std::to_string(number);
+    }
+    BOOST_TEST(numbers == row.numbers);
+    BOOST_TEST(accepts_null(row.filter) == row.null);
   }
 }
 

@@ -13,12 +13,13 @@ constexpr Route kShow{7, 1842};
 std::string shown_value(const FilterValue& value) {
   if (const auto* number = std::get_if<std::uint64_t>(&value)) return std::to_string(*number);
   if (const auto* text = std::get_if<std::string>(&value)) return "'" + shown(*text) + "'";
+  if (const auto* code_class = std::get_if<CodeClass>(&value)) return std::to_string(code_class->hundreds) + "xx";
   const auto& instant = std::get<Instant>(value);
   return to_sql_datetime(instant.unix_ms) + (instant.finer ? "+" : "");
 }
 
 std::string shown_filter(const Filter& filter) {
-  constexpr std::array kOperators{"in", "<", "<=", ">", ">="};
+  constexpr std::array kOperators{"in", "not in", "<", "<=", ">", ">=", "contains", "starts with", "ends with"};
   std::string text{row_of(filter.field).name};
   text.append(" ").append(kOperators.at(static_cast<std::size_t>(filter.op)));
   for (const FilterValue& value : filter.values) text += " " + shown_value(value);
@@ -116,7 +117,7 @@ BOOST_AUTO_TEST_CASE(nothing_given) {
 BOOST_AUTO_TEST_CASE(unknown_names) {
   for (const std::string& name : rows_of(R"(x|_|Page[size]|page|page[]|page[limit]|page[Size]|page[size][]|page[size]x
 page[size|pagesize]|page[size] |per_page|filter|filter[]|filter[typo]|filter[ id]|filter[ID]|filter[id__lt]
-filter[webhook_id__gte]|filter[headers__gt]|filter[body__lte]|filter[http_code__eq]|filter[http_code__]|filter[__lt]
+filter[webhook_id__gte]|filter[headers__gt]|filter[body__lte]|filter[http_code__ne]|filter[http_code__eq_]|filter[http_code__]|filter[__lt]
 filter[http_code__lt__lt]|filter[id][x]|filter[id][-1]|filter[id][0][0]|filter[id|filter[id]]|[id]|sort[]|count[]|sorts
 included[webhook]|include[0]|includes|field[notification/webhook/calls]|callback|api_key)")) {
     check(std::array{Row{name, "400 " + name}, Row{name + "=1", "400 " + name}}, kList);
@@ -320,6 +321,53 @@ BOOST_AUTO_TEST_CASE(range_filters) {
       {"filter[http_code__gt]=99999999999999999999&filter[http_code__gt]=1", "400 filter[http_code__gt]"},
   };
   check(rows, kList);
+}
+
+BOOST_AUTO_TEST_CASE(more_operators) {
+  const Row rows[] = {
+      {"filter[id__eq]=1,2", "id in 1 2"},
+      {"filter[webhook_id__in][]=1&filter[webhook_id__in][]=2", "webhook_id in 1 2"},
+      {"filter[created_at__eq]=2026-11-01", "created_at in 2026-11-01 00:00:00.000"},
+      {"filter[body__in]=a,b&filter[body__in]=", "body in 'a,b' ''"},
+      {"filter[body__eq]", "body in null"},
+      // each key is a filter of its own
+      {"filter[id]=1&filter[id__eq]=2&filter[id__in]=3&filter[id__eq][]=4", "id in 1|id in 2 4|id in 3"},
+      {"filter[id__neq]=1", "id not in 1"},
+      {"filter[id__neq]=99999999999999999999", "id not in"},
+      {"filter[webhook_id__neq]=1,2&filter[webhook_id__neq][3]=3", "webhook_id not in 1 2 3"},
+      {"filter[http_code__neq]=200&filter[http_code__neq]", "http_code not in 200 null"},
+      {"filter[headers__neq]", "headers not in null"},
+      {"filter[body__neq]=", "body not in ''"},
+      {"filter[http_code__exists]=true", "http_code not in null"},
+      {"filter[headers__exists]=0", "headers in null"},
+      {"filter[body__exists][]=YES", "body not in null"},
+      {"filter[body__match]=a%25_b", "body contains 'a%_b'"},
+      {"filter[headers__prefix]=", "headers starts with ''"},
+      {"filter[body__suffix]=a,b", "body ends with 'a,b'"},
+      // classes of codes
+      {"filter[http_code]=5xx", "http_code in 5xx"},
+      {"filter[http_code]=1xx,404,9xx&filter[http_code][]=204", "http_code in 1xx 404 9xx 204"},
+      {"filter[http_code__in]=4xx&filter[http_code__in]", "http_code in 4xx null"},
+      {"filter[http_code__neq]=2xx,3xx,2xx", "http_code not in 2xx 3xx"},
+      // one value, and of its kind
+      {"filter[body__match]", "400 filter[body__match]"},
+      {"filter[body__match]=a&filter[body__match]=b", "400 filter[body__match]"},
+      {"filter[body__exists]", "400 filter[body__exists]"},
+      {"filter[http_code__exists]=", "400 filter[http_code__exists]"},
+      {"filter[http_code__exists]=maybe", "400 filter[http_code__exists]"},
+      {"filter[http_code__exists]=t&filter[http_code__exists]=t", "400 filter[http_code__exists]"},
+      {"filter[id__neq]", "400 filter[id__neq]"},
+      {"filter[id__neq]=x", "400 filter[id__neq]"},
+      {"filter[id__neq]=" + numbers(101), "400 filter[id__neq]"},
+      {repeated("filter[body__in]=x&", 101), "400 filter[body__in]"},
+  };
+  check(rows, kList);
+  check_refused("filter[http_code]", "0xx|xx|5x|5xxx|5XX|5xX|55x|xxx|-1xx|5xx,|10xx|5xx ,4xx");
+  for (const std::string& name :
+       rows_of("created_at__neq|id__exists|created_at__exists|id__match|http_code__prefix|"
+               "created_at__suffix|webhook_id__match|body__contains|id__|__eq|body__eq__eq")) {
+    check(std::array{Row{"filter[" + name + "]=1", "400 filter[" + name + "]"}}, kList);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(sparse_fields) {
