@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "fcgi/cursor.h"
 #include "fcgi/filter_params.h"
 #include "fcgi/numbers.h"
 #include "fcgi/text.h"
@@ -58,6 +59,7 @@ class Decoder {
     if (query.page_number - 1 > kMaxOffset / query.page_size) {
       faults_.push_back({"page[number] is too large: there is no such page.", page_number_name_});
     }
+    place_at_cursor();
     if (!faults_.empty()) throw ApiError(kInvalidParameter, std::move(faults_));
     params_.query.filters = filters_.take();
     return std::move(params_);
@@ -79,6 +81,8 @@ class Decoder {
     if (!is_list_) return false;
     if (key.base == "page" && !key.index && key.member == "number") return decode_page_number(), true;
     if (key.base == "page" && !key.index && key.member == "size") return decode_page_size(), true;
+    if (key.base == "page" && !key.index && (key.member == "after" || key.member == "before"))
+      return decode_cursor(), true;
     if (key.base == "sort" && !key.member) return decode_sort(), true;
     if (key.base == "count" && !key.member) return decode_count(), true;
     if (key.base != "filter" || !key.member || !is_list_index(key.index)) return false;
@@ -113,6 +117,33 @@ class Decoder {
     } else {
       fault_not("a whole number from 1 to " + std::to_string(kMaxPageSize));
     }
+  }
+
+  /// The sort that it must fit may still come.
+  void decode_cursor() {
+    if (cursor_ != nullptr) return fault(parameter_->name + " cannot be given together with " + cursor_->name + ".");
+    cursor_ = parameter_;
+    if (!parameter_->value) fault_not("a cursor, or empty for the end of the list");
+  }
+
+  void place_at_cursor() {
+    if (cursor_ == nullptr) return;
+    if (seen_.contains("page[number]")) {
+      faults_.push_back(
+          {page_number_name_ + " cannot be given together with " + cursor_->name + ".", page_number_name_});
+    }
+    if (!cursor_->value) return;
+    CallPosition position{.before = cursor_->name == "page[before]"};
+    if (!cursor_->value->empty()) {
+      auto values = parse_cursor(*cursor_->value, params_.query.sort);
+      if (!values) {
+        faults_.push_back(
+            {cursor_->name + " must be a cursor from a link of a list with the same sort.", cursor_->name});
+        return;
+      }
+      position.values = *std::move(values);
+    }
+    params_.query.position = std::move(position);
   }
 
   void decode_count() {
@@ -183,6 +214,7 @@ class Decoder {
   CallParams params_{};
   const Parameter* parameter_ = nullptr;  ///< the one that is being decoded
   std::string page_number_name_{};
+  const Parameter* cursor_ = nullptr;  ///< page[after] or page[before]
   std::set<std::string, std::less<>> seen_{};
   FilterDecoder filters_{};
 };

@@ -9,6 +9,14 @@ std::string make_self_link(const Route& route, const std::vector<Parameter>& par
   return query.empty() ? route.path() : route.path() + "?" + query;
 }
 
+std::string make_cursor_link(const Route& route, std::vector<Parameter> parameters, std::string_view name,
+                             const std::string& cursor) {
+  for (Parameter& parameter : parameters) {
+    if (parameter.name == "page[after]" || parameter.name == "page[before]") parameter = {std::string{name}, cursor};
+  }
+  return make_self_link(route, parameters);
+}
+
 PageLinks make_page_links(const Route& route, const std::vector<Parameter>& parameters, const CallQuery& query,
                           bool more, std::optional<std::uint64_t> count) {
   std::vector<Parameter> changed = parameters;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fcgi/query_string.h"
@@ -22,6 +23,10 @@ struct PageLinks {
 
 /// The request's own address, its parameters encoded in one way.
 [[nodiscard]] std::string make_self_link(const Route& route, const std::vector<Parameter>& parameters);
+
+/// The same with `page[after]` or `page[before]`, which is `name`, as its only place in the list.
+[[nodiscard]] std::string make_cursor_link(const Route& route, std::vector<Parameter> parameters, std::string_view name,
+                                           const std::string& cursor);
 
 /// `more`: a record follows the page. `count`: how many there are on all pages, where it is known.
 [[nodiscard]] PageLinks make_page_links(const Route& route, const std::vector<Parameter>& parameters,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -46,6 +47,17 @@ struct SortKey {
   friend bool operator==(const SortKey&, const SortKey&) = default;
 };
 
+/// A record's value for each key of total_order(), as the database compares it; empty: null.
+using SortValues = std::vector<std::optional<BindValue>>;
+
+/// The place next to a record, which need not be there any more.
+struct CallPosition {
+  bool before = false;  ///< the page ends before it, rather than to begin after it
+  SortValues values{};  ///< empty: no record, but that end of the list where the page begins, or ends
+
+  friend bool operator==(const CallPosition&, const CallPosition&) = default;
+};
+
 inline constexpr std::uint64_t kMaxPageSize = 1000;
 
 /// What a list request asks of the database, validated.
@@ -55,6 +67,7 @@ struct CallQuery {
   std::vector<Filter> filters{};                 ///< all must hold
   std::vector<SortKey> sort{};                   ///< no field twice; empty: by id, ascending
   std::uint64_t page_number = 1;                 ///< from 1; (page_number - 1) * page_size is at most 2^63
+  std::optional<CallPosition> position{};        ///< where the page lies; the page's number is 1 then
   std::uint64_t page_size = kMaxPageSize;        ///< 1 to kMaxPageSize
   bool count = false;                            ///< the exact number of selected records is wanted too
   std::string redaction{};                       ///< a redaction_pattern(): the headers are what it leaves of them

@@ -39,7 +39,7 @@ bool CallRollup::helps(const CallQuery& query) {
            (filter.field == CallField::created_at && filter.op != Operator::any_of);
   });
   if (!tells) return false;
-  const std::vector<SortKey> order = total_order(query.sort);
+  const std::vector<SortKey> order = reading_order(query);
   const bool by_id = order.front().field == CallField::id;
   if (query.count) return true;
   if (!by_id && order.front().field != CallField::created_at) return false;
@@ -141,7 +141,7 @@ CallRollup::Runs CallRollup::find_runs(const CallQuery& query) {
 
 PlacedPage CallRollup::place_page() {
   PlacedPage page{query_, {.scope = {cutoff_, {{first_id_}}}, .offset = query_.offset()}};
-  const SortKey first = total_order(query_.sort).front();
+  const SortKey first = reading_order(query_).front();
   if (first.field == CallField::id) place_by_id(page, chunk_order_of(first));
   if (first.field == CallField::created_at) place_by_time(page, chunk_order_of(first));
   return page;
@@ -149,6 +149,10 @@ PlacedPage CallRollup::place_page() {
 
 void CallRollup::place_by_id(PlacedPage& page, ChunkOrder order) {
   IdRange left{first_id_};  // where the page can still lie
+  if (query_.position && !query_.position->values.empty()) {
+    const auto id = std::get<std::uint64_t>(*query_.position->values.back());
+    (order.descending ? left.last : left.first) = order.descending ? id - 1 : id + 1;
+  }
   if (page.place.offset > kChunkRecords) skip_by_id(page, order, left);
   if (query_.filters_by(CallField::http_code)) {
     const std::uint64_t wanted = page.place.offset + query_.page_size + 1;
@@ -199,9 +203,13 @@ void CallRollup::skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left) {
 }
 
 void CallRollup::place_by_time(PlacedPage& page, ChunkOrder order) {
+  if (query_.position && !query_.position->values.empty()) {
+    const auto& time = std::get<std::string>(*query_.position->values.front());
+    add_time(page.query, order.descending ? Operator::lte : Operator::gte, time);
+  }
   if (page.place.offset > kChunkRecords) skip_by_time(page, order);
   const bool has_codes = query_.filters_by(CallField::http_code);
-  if (has_codes || needs_sorting(total_order(query_.sort))) {
+  if (has_codes || needs_sorting(reading_order(query_))) {
     const std::uint64_t wanted = page.place.offset + query_.page_size + 1;
     MysqlResult reach = session_.execute(select_reach({page.query, cutoff_}, order, wanted));
     if (reach.next() && !reach.is_null(1)) {

@@ -34,7 +34,8 @@ class CallRows {
   /// given before), as much of it as fits in memory; empty behind the last byte. Throws like next().
   [[nodiscard]] virtual std::string text_from(CallField field, std::uint64_t offset) = 0;
 
-  /// Whether a record follows the page; known once next() has returned nullptr.
+  /// Whether a record follows the page, or precedes it where the page ends before a position; known once next() has
+  /// returned nullptr.
   [[nodiscard]] virtual bool more() const = 0;
 };
 

@@ -47,7 +47,7 @@ const Index& index_of_count(const CallQuery& query, const CallScope& scope) {
   return reads_rows ? kPrimary : kByCreated;
 }
 
-/// Texts compare by their first 1024 bytes: a whole 1 MiB body would not fit in MySQL's sort buffer (error 1038).
+/// Texts compare by their first kComparedBytes: a whole 1 MiB body would not fit in MySQL's sort buffer (error 1038).
 void add_sort_value(Statement& statement, CallField field, const CallQuery& query) {
   if (row_of(field).type == ValueType::text) {
     statement.add("LEFT(").add(column_of(field, query)).add(",1024)");
@@ -102,6 +102,50 @@ void add_source(Statement& statement, const Index& index, const CallQuery& query
   add_conditions(statement, query, scope);
 }
 
+/// A key's value comes after another, or is the same.
+void add_after(Statement& statement, const SortKey& key, const std::optional<BindValue>& value,
+               const CallQuery& query) {
+  if (!value) {
+    add_sort_value(statement, key.field, query);
+    statement.add(key.descending ? Sql{" IS NULL AND FALSE"} : Sql{" IS NOT NULL"});  // NULL is the smallest
+    return;
+  }
+  const bool null_follows = key.descending && row_of(key.field).nullable;
+  if (null_follows) statement.add("(");
+  add_sort_value(statement, key.field, query);
+  statement.add(key.descending ? Sql{"<"} : Sql{">"}).bind(*value);
+  if (!null_follows) return;
+  statement.add(" OR ");
+  add_sort_value(statement, key.field, query);
+  statement.add(" IS NULL)");
+}
+
+void add_same(Statement& statement, const SortKey& key, const std::optional<BindValue>& value, const CallQuery& query) {
+  add_sort_value(statement, key.field, query);
+  if (value) {
+    statement.add("=").bind(*value);
+  } else {
+    statement.add(" IS NULL");
+  }
+}
+
+/// What comes after the position in the order in which it is read: after it by the first key, or the same by that and
+/// after it by the second, and so on. As alternatives, from which both servers make ranges of the order's index.
+void add_position(Statement& statement, const CallQuery& query, const std::vector<SortKey>& order) {
+  if (!query.position || query.position->values.empty()) return;
+  const SortValues& values = query.position->values;
+  statement.add(" AND (");
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i > 0) statement.add(" OR ");
+    for (std::size_t j = 0; j < i; ++j) {
+      add_same(statement, order[j], values[j], query);
+      statement.add(" AND ");
+    }
+    add_after(statement, order[i], values[i], query);
+  }
+  statement.add(")");
+}
+
 /// Finds, sorts and skips on the ids in a covering index, and reads headers and bodies for the page's ids alone. The
 /// outer ORDER BY names columns of the first table only, so that the few ids are sorted again and not the rows.
 Statement select_deferred(const CallQuery& query, const PagePlace& place, const Index& index,
@@ -115,17 +159,19 @@ Statement select_deferred(const CallQuery& query, const PagePlace& place, const 
     statement.add(" AS ").add(kKeyNames.at(i));
   }
   add_source(statement, index, query, place.scope);
+  add_position(statement, query, order);
   add_order(statement, order, query);
   add_limit(statement, query, place.offset);
   statement.add(") p JOIN webhook_calls c FORCE INDEX (PRIMARY) ON c.webhook_id=").bind(query.webhook_id);
   statement.add(" AND c.id=p.id ORDER BY ");
-  for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+  const std::vector<SortKey> shown = total_order(query.sort);
+  for (std::size_t i = 0; i + 1 < shown.size(); ++i) {
     statement.add("p.").add(kKeyNames.at(i));
-    add_direction(statement, order[i]);
+    add_direction(statement, shown[i]);
     statement.add(",");
   }
   statement.add("p.id");
-  add_direction(statement, order.back());
+  add_direction(statement, shown.back());
   return statement;
 }
 
@@ -138,6 +184,14 @@ std::vector<SortKey> total_order(const std::vector<SortKey>& sort) {
     if (key.field == CallField::id) return order;
   }
   order.push_back({CallField::id, !sort.empty() && sort.back().descending});
+  return order;
+}
+
+std::vector<SortKey> reading_order(const CallQuery& query) {
+  std::vector<SortKey> order = total_order(query.sort);
+  if (query.position && query.position->before) {
+    for (SortKey& key : order) key.descending = !key.descending;
+  }
   return order;
 }
 
@@ -158,13 +212,17 @@ Statement select_access(const Reader& reader, std::uint64_t webhook_id) {
 }
 
 Statement select_page(const CallQuery& query, const PagePlace& place) {
-  const std::vector<SortKey> order = total_order(query.sort);
+  const std::vector<SortKey> order = reading_order(query);
   const Index& index = index_of_page(query, order, place.narrowed);
   const bool reads_only_the_page = index.sorted_by_id && order.front().field == CallField::id && place.offset == 0;
-  if (query.fields.has_contents() && !reads_only_the_page) return select_deferred(query, place, index, order);
+  const bool backwards = query.position && query.position->before;
+  if (backwards || (query.fields.has_contents() && !reads_only_the_page)) {
+    return select_deferred(query, place, index, order);
+  }
   Statement statement{"SELECT "};
   add_columns(statement, query);
   add_source(statement, index, query, place.scope);
+  add_position(statement, query, order);
   add_order(statement, order, query);
   add_limit(statement, query, place.offset);
   return statement;

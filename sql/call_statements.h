@@ -42,6 +42,12 @@ inline constexpr std::uint64_t kPortionBytes = 1U << 20U;
 /// id, and ending in the id, in the direction of the last key.
 [[nodiscard]] std::vector<SortKey> total_order(const std::vector<SortKey>& sort);
 
+/// The order in which a page is looked for: that, or its reverse where the page ends before a position.
+[[nodiscard]] std::vector<SortKey> reading_order(const CallQuery& query);
+
+/// Headers and bodies are sorted by their beginnings.
+inline constexpr std::size_t kComparedBytes = 1024;
+
 /// Of the chunks of webhook w: the first id of the first one that has not wholly expired, before which no record can be
 /// seen, and the last id of the last one. NULL where there is no such chunk.
 inline constexpr Sql kFirstLivingId{
@@ -63,9 +69,10 @@ struct PagePlace {
   bool narrowed = false;     ///< the scope's ids are hardly more than those of the records that the filters select
 };
 
-/// One page and, to tell whether another follows, one record more. Columns: id, then those of `query.fields`:
-/// http_code, created_at (as text), and for headers and body the size of both in bytes and then either. One that
-/// exceeds inline_bytes() comes as NULL, to be read by select_contents().
+/// One page and, to tell whether another follows, one record more: the last one, or the first where the page ends
+/// before a position. Columns: id, then those of `query.fields`: http_code, created_at (as text), and for headers and
+/// body the size of both in bytes and then either. One that exceeds inline_bytes() comes as NULL, to be read by
+/// select_contents().
 [[nodiscard]] Statement select_page(const CallQuery& query, const PagePlace& place);
 
 /// One record of the query's webhook, in the columns of select_page().

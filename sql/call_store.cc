@@ -76,7 +76,10 @@ class PageRows : public CallRows {
         result_(std::move(result)),
         query_(query),
         columns_(query.fields),
-        left_(query.page_size) {}
+        left_(query.page_size) {
+    if (!query.position || !query.position->before || result_.size() <= left_) return;
+    more_ = result_.next();  // the one record more comes first
+  }
 
   const CallRow* next() override {
     while (next_ == portion_.size() && !at_end_) read_portion();
@@ -119,7 +122,7 @@ class PageRows : public CallRows {
   bool move_on() {
     if (at_end_) return false;
     const bool row = result_.next();
-    more_ = row && left_ == 0;
+    more_ = more_ || (row && left_ == 0);
     at_end_ = !row || left_ == 0;
     pending_ = !at_end_;
     if (pending_) --left_;
@@ -206,7 +209,12 @@ std::optional<Access> CallStore::ask_for_access(const Reader& reader, std::uint6
   return access;
 }
 
-CallPage CallStore::list_calls(const CallQuery& query, const Access& access) {
+CallPage CallStore::list_calls(CallQuery query, const Access& access) {
+  if (query.position) {  // the records next to the page are known by these
+    for (const SortKey& key : query.sort) {
+      if (row_of(key.field).attribute) query.fields.insert(key.field);
+    }
+  }
   if (access.has_chunks && CallRollup::helps(query)) {
     if (auto page = list_by_chunks(session_, query)) return *std::move(page);
   }

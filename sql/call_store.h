@@ -24,7 +24,8 @@ class CallStore {
   /// Empty: the token is unknown or has expired. What was granted may be AccessCache::kLifetime old.
   [[nodiscard]] std::optional<Access> find_access(const Reader& reader, std::uint64_t webhook_id);
 
-  [[nodiscard]] CallPage list_calls(const CallQuery& query, const Access& access);
+  /// Where the query has a position, the fields of its sort are read beside its own.
+  [[nodiscard]] CallPage list_calls(CallQuery query, const Access& access);
 
   /// What the query says of its webhook and of the fields to read holds. No row: there is no such record, or it has
   /// expired.

@@ -27,9 +27,10 @@ void add_times(Statement& statement, const ChunkScope& scope, Sql early, Sql lat
 
 void add_whole(Statement& statement, const ChunkScope& scope) { add_times(statement, scope, "k.min_at", "k.max_at"); }
 
-/// The scope begins and ends where a chunk does.
+/// All three, because an index can only be entered by the first id.
 void add_chunk_ids(Statement& statement, const IdRange& ids) {
   statement.add(" AND k.first_id>=").bind(ids.first).add(" AND k.first_id<=").bind(ids.last);
+  statement.add(" AND k.last_id<=").bind(ids.last);
 }
 
 /// The chunks that lie within, whole or partial: what a bound asks of a chunk's first record is then asked of its last.

@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kChunkRecords = 4096;
 struct ChunkScope {
   const CallQuery& query;
   std::string cutoff;  ///< records created then or before have expired
-  IdRange ids{};       ///< only chunks in it; it begins and ends where a chunk does
+  IdRange ids{};       ///< only chunks that lie in it with all of their ids
 };
 
 /// Columns: the cutoff now; kFirstLivingId and kLastSealedId of the webhook.

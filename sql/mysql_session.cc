@@ -52,6 +52,7 @@ bool MysqlResult::next() {
   return impl_->rows_->next();
 }
 
+std::size_t MysqlResult::size() const { return impl_->left_; }
 bool MysqlResult::is_null(unsigned column) const { return impl_->rows_->isNull(column); }
 std::uint64_t MysqlResult::number(unsigned column) const { return impl_->rows_->getUInt64(column); }
 std::string MysqlResult::text(unsigned column) const {

@@ -21,7 +21,8 @@ class MysqlResult {
   MysqlResult& operator=(MysqlResult&&) = delete;
   ~MysqlResult();
 
-  [[nodiscard]] bool next();  ///< moves to the next row, from before the first; false behind the last
+  [[nodiscard]] std::size_t size() const;  ///< rows that next() has not come to
+  [[nodiscard]] bool next();               ///< moves to the next row, from before the first; false behind the last
   [[nodiscard]] bool is_null(unsigned column) const;
   [[nodiscard]] std::uint64_t number(unsigned column) const;  ///< 0 for NULL
   [[nodiscard]] std::string text(unsigned column) const;      ///< empty for NULL

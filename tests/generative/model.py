@@ -101,18 +101,24 @@ class Request:
         self.number, self.size, self.sort, self.count = 1, 1000, [], False
         self.filters = {}  # (as written, column, operator): values, of which None is "without a response"
         self.fields, self.included = {}, None
+        self.end = None  # page[after] or page[before], of which the model only knows the empty ones
         seen = set()
         for name, value in self.pairs:
             key = key_of(name or "")
             if value is False or not self.read(name, key, value, is_list):
                 self.faults.add(key)
-            if key in ("page[number]", "page[size]", "sort", "count") and key in seen:
+            if key in ("page[number]", "page[size]", "page[after]", "page[before]", "sort", "count") and key in seen:
                 self.faults.add(key)
             seen.add(key)
         for (member, _, operator), values in self.filters.items():
             given = [value for value in values if value is not None]
             if len(given) > (100 if operator in LISTS else 1):
                 self.faults.add(f"filter[{member}]")
+        ends = seen & {"page[after]", "page[before]"}
+        if len(ends) > 1:
+            self.faults.add([name for name, _ in self.pairs if name in ends][1])
+        if ends and "page[number]" in seen:
+            self.faults.add("page[number]")
         if (self.number - 1) * self.size > 2**63:
             self.faults.add("page[number]")
 
@@ -136,6 +142,9 @@ class Request:
                 return False
             setattr(self, name[5:-1], int(text))
             return True
+        if name in ("page[after]", "page[before]"):
+            self.end = name
+            return value == ""
         if name == "sort":
             self.sort = text.split(",") if text else []
             columns = [column.removeprefix("-") for column in self.sort]
@@ -246,7 +255,7 @@ def answer(calls, webhooks, now, account, webhook_id, call_id, query):
         page = calls
     else:
         calls = [call for call in calls if all(selects(call, *key, values) for key, values in request.filters.items())]
-        begin = (request.number - 1) * request.size
+        begin = max(len(calls) - request.size, 0) if request.end == "page[before]" else (request.number - 1) * request.size
         page = ordered(calls, request.sort)[begin : begin + request.size]
         document = {"data": [resource(call, request) for call in page],
                     "links": list_links(request, len(calls), begin + request.size)}
@@ -263,6 +272,12 @@ def list_links(request, count, end):
         others = [pair for pair in request.pairs if pair[0] != "page[number]"]
         return sorted([*others, ("page[number]", str(number))], key=repr)
 
+    if request.end:  # with CURSOR for each cursor
+        begins = request.end == "page[after]"
+        others = [pair for pair in request.pairs if pair[0] != request.end]
+        beside = {"next": ("page[after]", "CURSOR")} if begins else {"prev": ("page[before]", "CURSOR")}
+        return {name: sorted([*others, *pair], key=repr) for name, pair in
+                [("self", [(request.end, "")]), *[(name, [pair]) for name, pair in beside.items() if count > request.size]]}
     links = {"self": request.pairs, "first": page(1)}
     if request.number > 1:
         links["prev"] = page(request.number - 1)

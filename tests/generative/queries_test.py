@@ -87,7 +87,7 @@ class Queries:
     def make(self, is_list):
         makers = [self.fields, self.include]
         if is_list:
-            makers += [self.page, self.sort, self.count, self.number_filter, self.text_filter, self.created_at_filter,
+            makers += [self.page if self.chance(0.7) else self.end, self.sort, self.count, self.number_filter, self.text_filter, self.created_at_filter,
                        self.range_filter, self.search, self.exists]
         parts = []
         for maker in self.rng.sample(makers, min(len(makers), self.pick(0, 1, 1, 2, 2, 3, 4, 5))):
@@ -112,6 +112,9 @@ class Queries:
 
     def call(self):
         return self.rng.choice(self.calls)
+
+    def end(self):
+        return [(self.pick("page[after]", "page[before]"), ""), ("page[size]", str(self.pick(1, 2, 3, 7, 20, 1000)))]
 
     def page(self):
         size = str(self.pick(1, 2, 3, 7, 20, 999, 1000))
@@ -232,6 +235,7 @@ class Queries:
         else:
             faults += [("sort", "name"), ("sort", "id,id"), ("sort", "id,"), ("count", ""), ("count", "2"), ("count", None),
                        ("page[size]", "0"), ("page[size]", "1001"), ("page[size]", "01"), ("page[size]", ""),
+                       ("page[after]", "x"), ("page[before]", "NDRhMWYyMTg"), ("page[after]", None),
                        ("page[number]", "0"), ("page[number]", "-1"), ("page[number]", str(2**64)),
                        ("page[number]", "99999999999999999999999"), ("filter[id]", ""), ("filter[id]", None),
                        ("filter[id]", "1,"), ("filter[id]", "12abc"), ("filter[id]", " 1"), ("filter[http_code]", ""),
@@ -257,7 +261,10 @@ def plain_document(document, path):
     for name, link in document["links"].items():
         where, _, query = link.partition("?")
         expect(where == path and "[" not in link and "]" not in link, f"links.{name} is {link}")
-        links[name] = sorted(model.split_query(query), key=repr)
+        pairs = model.split_query(query)
+        if name in ("next", "prev"):
+            pairs = [(key, "CURSOR") if key in ("page[after]", "page[before]") else (key, value) for key, value in pairs]
+        links[name] = sorted(pairs, key=repr)
     return {**document, "links": links}
 
 
@@ -312,16 +319,35 @@ def explain(expected, got):
 
 
 def walk(service, dataset, query, size):
-    """The pages that `next` leads to, one after the other, are the whole list."""
+    """The pages that `next` leads to, one after the other, are the whole list: by their numbers, and by cursors, with which
+    `prev` leads back."""
     calls, webhooks = dataset
     _, _, whole = model.answer(calls, webhooks, NOW, ACCOUNT, 1, None, query)
-    link, ids = f"{LIST % 1}?{query}&page[size]={size}".replace("?&", "?"), []
-    while link:
-        document = check_answer(service.send("GET", link, TOKEN))
-        expect(document["data"], f"next led to an empty page: {link}")
-        ids += [resource["id"] for resource in document["data"]]
-        link = document["links"].get("next")
-    expect(ids == [resource["id"] for resource in whole["data"]], f"walking {query!r} by {size} gave {ids}")
+    expected = [resource["id"] for resource in whole["data"]]
+
+    def follow(link, name):
+        pages = []
+        while link:
+            document = check_answer(service.send("GET", link, TOKEN))
+            expect(document["data"], f"{name} led to an empty page: {link}")
+            pages.append([resource["id"] for resource in document["data"]])
+            last, link = link, document["links"].get(name)
+        return pages, last
+
+    begin = f"{LIST % 1}?{query}&page[size]={size}".replace("?&", "?")
+    forwards = [expected[at:at + size] for at in range(0, len(expected), size)]
+    backwards = [expected[max(end - size, 0):end] for end in range(len(expected), 0, -size)]
+    for way, (start, name, pages) in {"numbers": (begin, "next", forwards),
+                                      "after": (begin + "&page[after]=", "next", forwards),
+                                      "before": (begin + "&page[before]=", "prev", backwards)}.items():
+        got, last = follow(start, name)
+        expect(got == pages, f"walking {query!r} by {size} and {way} gave {got} and not {pages}")
+        if way == "numbers":
+            continue
+        back, _ = follow(last, "prev" if name == "next" else "next")
+        # From the last page on, all before it: in pages of the size, as far as there are so many.
+        flat = [id for page in (back[::-1] if name == "next" else back) for id in page]
+        expect(flat == expected, f"walking {query!r} by {size} and {way}, and back, gave {back}")
 
 
 def redacted(dataset):

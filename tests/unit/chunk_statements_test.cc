@@ -12,7 +12,7 @@ const std::string kCutoff = "2026-09-02 10:00:00.000";
 const std::string kChunks = " FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=?";
 const std::string kCodes = " FROM webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE k.webhook_id=?";
 
-const std::string kIds = " AND k.first_id>=? AND k.first_id<=?";
+const std::string kIds = " AND k.first_id>=? AND k.first_id<=? AND k.last_id<=?";
 
 const Filter kFrom{CallField::created_at, Operator::gte, {Instant{1793527200000}}};
 const Filter kUntil{CallField::created_at, Operator::lt, {Instant{1793527200000, true}}};
@@ -52,14 +52,32 @@ BOOST_AUTO_TEST_CASE(times) {
     IdRange ids;
     std::string numbers, numbers_binds, id_terms, id_binds, whole, within, sides, times;
   } rows[] = {
-      {{}, {}, kChunks, "7", kIds, " 0 18446744073709551615", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
-      {{}, {5}, kChunks, "7", kIds, " 5 18446744073709551615", "k.min_at>?", "k.max_at>?", "k.min_at>?,TRUE", cutoff},
+      {{},
+       {},
+       kChunks,
+       "7",
+       kIds,
+       " 0 18446744073709551615 18446744073709551615",
+       "k.min_at>?",
+       "k.max_at>?",
+       "k.min_at>?,TRUE",
+       cutoff},
+      {{},
+       {5},
+       kChunks,
+       "7",
+       kIds,
+       " 5 18446744073709551615 18446744073709551615",
+       "k.min_at>?",
+       "k.max_at>?",
+       "k.min_at>?,TRUE",
+       cutoff},
       {{kFrom, kUntil},
        {5, 9},
        kChunks,
        "7",
        kIds,
-       " 5 9",
+       " 5 9 9",
        "k.min_at>? AND k.min_at>=? AND k.max_at<=?",
        "k.max_at>? AND k.max_at>=? AND k.min_at<=?",
        "k.min_at>? AND k.min_at>=?,TRUE AND k.max_at<=?",
@@ -69,7 +87,7 @@ BOOST_AUTO_TEST_CASE(times) {
        kCodes + " AND (k.http_code IN (?) OR k.http_code IS NULL)",
        "7 500",
        kIds,
-       " 0 9",
+       " 0 9 9",
        "k.min_at>? AND k.max_at<=?",
        "k.max_at>? AND k.min_at<=?",
        "k.min_at>?,TRUE AND k.max_at<=?",
@@ -101,7 +119,7 @@ BOOST_AUTO_TEST_CASE(times) {
 BOOST_AUTO_TEST_CASE(skipping_and_reaching) {
   const CallQuery query = query_of({});
   const ChunkScope scope{query, kCutoff, {5}};
-  const std::string binds = " 7 5 18446744073709551615 '" + kCutoff + "'";
+  const std::string binds = " 7 5 18446744073709551615 18446744073709551615 '" + kCutoff + "'";
   const struct {
     ChunkOrder order;
     std::string skip, passed, skip_by, reach, reach_by, sorted_by;
