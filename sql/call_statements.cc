@@ -106,8 +106,12 @@ void add_source(Statement& statement, const Index& index, const CallQuery& query
 void add_after(Statement& statement, const SortKey& key, const std::optional<BindValue>& value,
                const CallQuery& query) {
   if (!value) {
-    add_sort_value(statement, key.field, query);
-    statement.add(key.descending ? Sql{" IS NULL AND FALSE"} : Sql{" IS NOT NULL"});  // NULL is the smallest
+    if (key.descending) {  // NULL is the smallest value
+      statement.add("FALSE");
+    } else {
+      add_sort_value(statement, key.field, query);
+      statement.add(" IS NOT NULL");
+    }
     return;
   }
   const bool null_follows = key.descending && row_of(key.field).nullable;

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "fcgi/cursor.h"
 #include "tests/unit/shown.h"
 
 namespace webhook_calls {
@@ -35,6 +36,10 @@ std::string shown_params(const CallParams& params) {
   const auto part = [&](const std::string& words) { text += (text.empty() ? "" : "|") + words; };
   if (query.webhook_id != 7) part("another webhook");
   if (query.page_number != 1) part("page " + std::to_string(query.page_number));
+  if (query.position) {
+    part(std::string{query.position->before ? "before" : "after"} +
+         (query.position->values.empty() ? "" : " a record"));
+  }
   if (query.page_size != 1000) part("size " + std::to_string(query.page_size));
   std::string sort;
   for (const SortKey& key : query.sort) sort.append(key.descending ? " -" : " ").append(row_of(key.field).name);
@@ -161,6 +166,27 @@ BOOST_AUTO_TEST_CASE(pages) {
                 "|0|-1|+1|%2B1|1%20|01|00|1.0|1e3|0x10|12abc|1,2|%D9%A1|9223372036854777|18446744073709551615|"
                 "18446744073709551616|99999999999999999999999999");
   check_refused("page[size]", "|0|-1|1001|010|25x|18446744073709551617");
+}
+
+BOOST_AUTO_TEST_CASE(cursors) {
+  const std::string by_id = make_cursor({BindValue{std::uint64_t{9}}}, {});
+  const Row rows[] = {
+      {"page[after]=", "after"},
+      {"page%5Bbefore%5D=&page[size]=5", "before|size 5"},
+      {"page[after]=" + by_id, "after a record"},
+      {"page[before]=" + by_id + "&sort=id", "before a record|sort id"},
+      {"page[after]=" + by_id + "&sort=-id", "400 page[after]"},
+      {"sort=created_at&page[before]=" + by_id, "400 page[before]"},
+      {"page[after]=x", "400 page[after]"},
+      {"page[after]", "400 page[after]"},
+      {"page[after][]=", "400 page[after][]"},
+      {"page[after]=&page[after]=", "400 page[after]"},
+      {"page[before]=&page[after]=", "400 page[after]"},
+      {"page[number]=1&page[after]=", "400 page[number]"},
+      {"page[after]=x&page%5Bnumber%5D=2", "400 page[number]|page[after]"},
+  };
+  check(rows, kList);
+  check(std::array{Row{"page[after]=", "400 page[after]"}}, kShow);
 }
 
 BOOST_AUTO_TEST_CASE(sorts) {
