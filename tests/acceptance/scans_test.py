@@ -9,9 +9,11 @@ bound that was asked for). It reads three: that chunk, the next one, and the tai
 import collections
 import datetime
 import functools
+import itertools
 import re
 import unittest
 
+from cursors import make_cursor
 from service import LIST, SHOW, Service, check_answer, numbers
 
 TOKEN = [("Authorization", "Bearer reader-1")]
@@ -203,6 +205,28 @@ class ScansTest(unittest.TestCase):
         for sort, order in self.ORDERS.items():
             self.check_list(HEALTHY, f"filter[http_code]=200&{sort}", codes="http_code = 200", order=order, page=30, size=1000)
             self.check_list(FAILING, f"{FAILED}&{sort}", codes="http_code >= 400", order=order, page=20)
+
+    def test_cursors(self):
+        """A page costs the same wherever it lies, in both directions."""
+        orders = {**self.ORDERS, "sort=http_code": "http_code, id", "sort=-http_code": "http_code DESC, id DESC"}
+        del orders["sort=-created_at,id"]  # has to sort
+        asked = {"": "TRUE", FAILED: CODES[FAILED], "filter[http_code]=200": "http_code = 200"}
+        for webhook in (HEALTHY, FAILING):
+            for (sort, order), (query, codes) in itertools.product(orders.items(), asked.items()):
+                columns = [key.split()[0] for key in order.split(", ")]
+                cutoff = service.sql("SELECT COALESCE(%s, UTC_TIMESTAMP(3)) - INTERVAL 60 DAY", (self.frozen_at,))[0][0]
+                records = service.sql(f"SELECT {', '.join(columns)} FROM webhook_calls WHERE webhook_id = {webhook}"
+                                      f" AND created_at > '{cutoff}' AND ({codes}) ORDER BY {order}")
+                index = "by_code" if codes != "TRUE" or "http_code" in order else "PRIMARY" if sort.endswith("id") else "by_created"
+                for place in {0, len(records) // 2, len(records) - 1} if records else ():
+                    cursor = make_cursor(order, records[place])
+                    for end, expected in (("after", records[place + 1:place + 26]),
+                                          ("before", records[max(place - 25, 0):place])):
+                        with self.subTest(webhook=webhook, sort=sort, query=query, place=place, end=end):
+                            target = f"{LIST % webhook}?{query}&{sort}&page[{end}]={cursor}&page[size]=25"
+                            chunks = 3 if codes != "TRUE" else 1 if self.frozen_at and index == "PRIMARY" else 0
+                            answer = self.check(target, webhook, 25, index, codes, chunks)
+                            self.assertEqual([record[-1] for record in expected], answer.ids())
 
     def test_show(self):
         for webhook in (HEALTHY, FAILING):
