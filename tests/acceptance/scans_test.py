@@ -209,7 +209,7 @@ class ScansTest(unittest.TestCase):
     def test_cursors(self):
         """A page costs the same wherever it lies, in both directions."""
         orders = {**self.ORDERS}
-        if not self.ahead:  # among codes, what has expired is passed record by record
+        if not self.frozen_at:  # among codes, what has expired is passed record by record
             orders |= {"sort=http_code": "http_code, id", "sort=-http_code": "http_code DESC, id DESC"}
         del orders["sort=-created_at,id"]  # has to sort
         asked = {"": "TRUE", FAILED: CODES[FAILED], "filter[http_code]=200": "http_code = 200"}
