@@ -7,7 +7,7 @@
 
 #include "fcgi/date_time.h"
 #include "fcgi/sha256.h"
-#include "sql/call_statements.h"
+#include "sql/call_order.h"
 
 namespace webhook_calls {
 namespace {

@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 
-#include "fcgi/cursor.h"
 #include "fcgi/links.h"
 
 namespace webhook_calls {
@@ -109,44 +108,14 @@ void write_link(JsonWriter& json, std::string_view name, const std::string& link
   if (!link.empty()) json.member(name, link);
 }
 
-/// The records at both ends of a page that has a position, as cursors know them.
-class PageEnds {
- public:
-  explicit PageEnds(const CallRequest& request) : request_(request) {}
-
-  void add(const CallRow& row) {
-    if (!request_.params.query.position) return;
-    last_ = cursor_values_of(row, request_.params.query.sort);
-    if (first_.empty()) first_ = last_;
-  }
-
-  /// `more`: CallRows::more(). Beside an empty page lies all of the list, on its one side.
-  [[nodiscard]] PageLinks links(bool more) const {
-    const CallPosition& position = *request_.params.query.position;
-    const bool beside_a_record = !position.values.empty();
-    PageLinks links;
-    if (position.before ? more : beside_a_record) links.prev = link_to("page[before]", first_);
-    if (position.before ? beside_a_record : more) links.next = link_to("page[after]", last_);
-    return links;
-  }
-
- private:
-  [[nodiscard]] std::string link_to(std::string_view name, const CursorValues& values) const {
-    const std::string cursor = values.empty() ? "" : make_cursor(values, request_.params.query.sort);
-    return make_cursor_link(request_.route, request_.parameters, name, cursor);
-  }
-
-  const CallRequest& request_;
-  CursorValues first_{}, last_{};
-};
-
 }  // namespace
 
 std::uint64_t write_call_list(JsonWriter& json, const Response& response, const CallRequest& request, CallRows& rows,
                               std::optional<std::uint64_t> count) {
   const std::string relationships = make_relationships(request);
   std::uint64_t written = 0;
-  PageEnds ends{request};
+  const CallQuery& query = request.params.query;
+  PageEnds ends{query};
   begin_document(json);
   json.name("data");
   json.begin_array();
@@ -158,9 +127,8 @@ std::uint64_t write_call_list(JsonWriter& json, const Response& response, const 
   }
   json.end_array();
   write_included(json, request, written > 0);
-  const CallQuery& query = request.params.query;
   const PageLinks links = query.position
-                              ? ends.links(rows.more())
+                              ? ends.links(request.route, request.parameters, rows.more())
                               : make_page_links(request.route, request.parameters, query, rows.more(), count);
   json.name("links");
   json.begin_object();

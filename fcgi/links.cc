@@ -9,14 +9,6 @@ std::string make_self_link(const Route& route, const std::vector<Parameter>& par
   return query.empty() ? route.path() : route.path() + "?" + query;
 }
 
-std::string make_cursor_link(const Route& route, std::vector<Parameter> parameters, std::string_view name,
-                             const std::string& cursor) {
-  for (Parameter& parameter : parameters) {
-    if (parameter.name == "page[after]" || parameter.name == "page[before]") parameter = {std::string{name}, cursor};
-  }
-  return make_self_link(route, parameters);
-}
-
 PageLinks make_page_links(const Route& route, const std::vector<Parameter>& parameters, const CallQuery& query,
                           bool more, std::optional<std::uint64_t> count) {
   std::vector<Parameter> changed = parameters;
@@ -31,6 +23,23 @@ PageLinks make_page_links(const Route& route, const std::vector<Parameter>& para
   if (query.page_number > 1) links.prev = link_to(query.page_number - 1);
   if (more) links.next = link_to(query.page_number + 1);
   if (count) links.last = link_to(*count == 0 ? 1 : (*count - 1) / query.page_size + 1);
+  return links;
+}
+
+PageLinks PageEnds::links(const Route& route, const std::vector<Parameter>& parameters, bool more) const {
+  const auto link_to = [&](std::string_view name, const CursorValues& values) {
+    const std::string cursor =
+        values.empty() ? "" : make_cursor(values, query_.sort);  // beside nothing: the list's end
+    std::vector<Parameter> changed = parameters;
+    for (Parameter& parameter : changed) {
+      if (parameter.name == "page[after]" || parameter.name == "page[before]") parameter = {std::string{name}, cursor};
+    }
+    return make_self_link(route, changed);
+  };
+  const bool beside_a_record = !query_.position->values.empty();
+  PageLinks links;
+  if (query_.position->before ? more : beside_a_record) links.prev = link_to("page[before]", first_);
+  if (query_.position->before ? beside_a_record : more) links.next = link_to("page[after]", last_);
   return links;
 }
 

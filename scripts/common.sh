@@ -49,6 +49,12 @@ settings=$(settings_folder)
 database=${WEBHOOK_CALLS_DB_NAME:-$(sed -n 's/^WEBHOOK_CALLS_DB_NAME=//p' "$settings/webhook-calls.conf" 2>/dev/null || true)}
 database=${database:-webhook_calls}
 
+# write_file FILE: its standard input, whole or not at all.
+write_file() {
+  cat >"$1.new"
+  mv -- "$1.new" "$1"
+}
+
 # A whole number from 1 to what BIGINT UNSIGNED holds, as far as the number of digits tells.
 is_id() { [[ $1 =~ ^[1-9][0-9]{0,19}$ ]]; }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sql/call_conditions.h"
+#include "sql/call_order.h"
 
 namespace webhook_calls {
 namespace {

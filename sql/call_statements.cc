@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sql/call_conditions.h"
+#include "sql/call_order.h"
 
 namespace webhook_calls {
 namespace {
@@ -47,19 +48,6 @@ const Index& index_of_count(const CallQuery& query, const CallScope& scope) {
   return reads_rows ? kPrimary : kByCreated;
 }
 
-/// Texts compare by their first kComparedBytes: a whole 1 MiB body would not fit in MySQL's sort buffer (error 1038).
-void add_sort_value(Statement& statement, CallField field, const CallQuery& query) {
-  if (row_of(field).type == ValueType::text) {
-    statement.add("LEFT(").add(column_of(field, query)).add(",1024)");
-  } else {
-    statement.add(column_of(field, query));
-  }
-}
-
-void add_direction(Statement& statement, const SortKey& key) {
-  if (key.descending) statement.add(" DESC");
-}
-
 /// What is computed has a short name, because both sides handle the names with each result.
 void add_columns(Statement& statement, const CallQuery& query) {
   const FieldSet fields = query.fields;
@@ -88,66 +76,9 @@ void add_limit(Statement& statement, const CallQuery& query, std::uint64_t offse
   statement.add(" LIMIT ").bind(query.page_size + 1).add(" OFFSET ").bind(offset);
 }
 
-void add_order(Statement& statement, const std::vector<SortKey>& order, const CallQuery& query) {
-  statement.add(" ORDER BY ");
-  for (const SortKey& key : order) {
-    if (&key != &order.front()) statement.add(",");
-    add_sort_value(statement, key.field, query);
-    add_direction(statement, key);
-  }
-}
-
 void add_source(Statement& statement, const Index& index, const CallQuery& query, const CallScope& scope) {
   statement.add(" FROM webhook_calls c FORCE INDEX (").add(index.name).add(")");
   add_conditions(statement, query, scope);
-}
-
-/// A key's value comes after another, or is the same.
-void add_after(Statement& statement, const SortKey& key, const std::optional<BindValue>& value,
-               const CallQuery& query) {
-  if (!value) {
-    if (key.descending) {  // NULL is the smallest value
-      statement.add("FALSE");
-    } else {
-      add_sort_value(statement, key.field, query);
-      statement.add(" IS NOT NULL");
-    }
-    return;
-  }
-  const bool null_follows = key.descending && row_of(key.field).nullable;
-  if (null_follows) statement.add("(");
-  add_sort_value(statement, key.field, query);
-  statement.add(key.descending ? Sql{"<"} : Sql{">"}).bind(*value);
-  if (!null_follows) return;
-  statement.add(" OR ");
-  add_sort_value(statement, key.field, query);
-  statement.add(" IS NULL)");
-}
-
-void add_same(Statement& statement, const SortKey& key, const std::optional<BindValue>& value, const CallQuery& query) {
-  add_sort_value(statement, key.field, query);
-  if (value) {
-    statement.add("=").bind(*value);
-  } else {
-    statement.add(" IS NULL");
-  }
-}
-
-/// What comes after the position in the order in which it is read: after it by the first key, or the same by that and
-/// after it by the second, and so on. As alternatives, from which both servers make ranges of the order's index.
-void add_position(Statement& statement, const CallQuery& query, const std::vector<SortKey>& order) {
-  if (!query.position || query.position->values.empty()) return;
-  const SortValues& values = query.position->values;
-  statement.add(" AND (");
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    if (i > 0) statement.add(" OR ");
-    for (std::size_t j = 0; j < i; ++j) {
-      add_same(statement, order[j], values[j], query);
-      statement.add(" AND ");
-    }
-    add_after(statement, order[i], values[i], query);
-  }
-  statement.add(")");
 }
 
 /// Finds, sorts and skips on the ids in a covering index, and reads headers and bodies for the page's ids alone. The
@@ -180,24 +111,6 @@ Statement select_deferred(const CallQuery& query, const PagePlace& place, const 
 }
 
 }  // namespace
-
-std::vector<SortKey> total_order(const std::vector<SortKey>& sort) {
-  std::vector<SortKey> order;
-  for (const SortKey& key : sort) {
-    if (key.field != CallField::webhook_id) order.push_back(key);
-    if (key.field == CallField::id) return order;
-  }
-  order.push_back({CallField::id, !sort.empty() && sort.back().descending});
-  return order;
-}
-
-std::vector<SortKey> reading_order(const CallQuery& query) {
-  std::vector<SortKey> order = total_order(query.sort);
-  if (query.position && query.position->before) {
-    for (SortKey& key : order) key.descending = !key.descending;
-  }
-  return order;
-}
 
 Statement select_access(const Reader& reader, std::uint64_t webhook_id) {
   constexpr Sql kColumns{".account_id,w.id,w.name,w.url,"};

@@ -38,16 +38,6 @@ using Reader = std::variant<TokenHash, Account, Anyone>;
 inline constexpr std::uint64_t kInlineBytes = 4U << 20U;
 inline constexpr std::uint64_t kPortionBytes = 1U << 20U;
 
-/// The sort as SQL needs it: without the webhook's id, which is the same in every row, without keys behind the unique
-/// id, and ending in the id, in the direction of the last key.
-[[nodiscard]] std::vector<SortKey> total_order(const std::vector<SortKey>& sort);
-
-/// The order in which a page is looked for: that, or its reverse where the page ends before a position.
-[[nodiscard]] std::vector<SortKey> reading_order(const CallQuery& query);
-
-/// Headers and bodies are sorted by their beginnings.
-inline constexpr std::size_t kComparedBytes = 1024;
-
 /// Of the chunks of webhook w: the first id of the first one that has not wholly expired, before which no record can be
 /// seen, and the last id of the last one. NULL where there is no such chunk.
 inline constexpr Sql kFirstLivingId{

@@ -88,6 +88,43 @@ BOOST_AUTO_TEST_CASE(pages) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(page_ends) {
+  const auto cursor = [](std::uint64_t id) { return make_cursor({BindValue{id}}, {}); };
+  const struct {
+    std::string_view name, value;  ///< of the parameter that places the page
+    std::vector<std::uint64_t> ids;
+    bool more;
+    std::string prev, next;  ///< query strings
+  } rows[] = {
+      {"page[after]", "", {3, 4}, true, "", "after=" + cursor(4)},
+      {"page[after]", "", {3, 4}, false, "", ""},
+      {"page[after]", "", {}, false, "", ""},
+      {"page[after]", "2", {3, 4}, true, "before=" + cursor(3), "after=" + cursor(4)},
+      {"page[after]", "2", {3}, false, "before=" + cursor(3), ""},
+      {"page[after]", "2", {}, false, "before=", ""},
+      {"page[before]", "", {3, 4}, true, "before=" + cursor(3), ""},
+      {"page[before]", "5", {3, 4}, true, "before=" + cursor(3), "after=" + cursor(4)},
+      {"page[before]", "5", {3, 4}, false, "", "after=" + cursor(4)},
+      {"page[before]", "5", {}, false, "", "after="},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.name << "=" << row.value << " with " << row.ids.size() << " records") {
+      CallQuery query{.webhook_id = 7, .position = CallPosition{.before = row.name == "page[before]"}};
+      if (!row.value.empty()) query.position->values = {BindValue{std::uint64_t{2}}};
+      PageEnds ends{query};
+      for (const std::uint64_t id : row.ids) ends.add({.id = id});
+      const PageLinks links =
+          ends.links({7}, {{"count", "true"}, {std::string{row.name}, std::string{row.value}}}, row.more);
+      const auto link_of = [&](std::string place) {
+        return place.empty() ? "" : kPath + "?count=true&page%5B" + place.replace(place.find('='), 1, "%5D=");
+      };
+      BOOST_TEST(links.prev == link_of(row.prev));
+      BOOST_TEST(links.next == link_of(row.next));
+      BOOST_TEST((links.first + links.last).empty());
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace webhook_calls
