@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "fcgi/count_by.h"
 #include "fcgi/cursor.h"
 #include "fcgi/filter_params.h"
 #include "fcgi/numbers.h"
@@ -40,6 +41,9 @@ bool is_list_index(const std::optional<std::string_view>& index) {
   return !index || index->empty() || is_whole_number(*index);
 }
 
+constexpr std::string_view kPageSizeRule = "a whole number from 1 to 1000";
+static_assert(kMaxPageSize == 1000);
+
 class Decoder {
  public:
   Decoder(const Route& route, std::vector<Fault> faults) : is_list_(!route.call_id), faults_(std::move(faults)) {
@@ -56,7 +60,10 @@ class Decoder {
   CallParams finish() {
     constexpr std::uint64_t kMaxOffset = std::uint64_t{1} << 63U;
     const CallQuery& query = params_.query;
-    if (query.page_number - 1 > kMaxOffset / query.page_size) {
+    if (query.page_size == 0 && !query.count && !query.count_by.any()) {
+      faults_.insert(faults_.begin() + faults_before_size_, must_be(page_size_->name, kPageSizeRule, "0"));
+    }
+    if (query.page_number - 1 > kMaxOffset / std::max<std::uint64_t>(query.page_size, 1)) {
       faults_.push_back({"page[number] is too large: there is no such page.", page_number_name_});
     }
     place_at_cursor();
@@ -85,6 +92,7 @@ class Decoder {
       return decode_cursor(), true;
     if (key.base == "sort" && !key.member) return decode_sort(), true;
     if (key.base == "count" && !key.member) return decode_count(), true;
+    if (key.base == "count_by" && !key.member) return decode_count_by(), true;
     if (key.base != "filter" || !key.member || !is_list_index(key.index)) return false;
     return filters_.decode(*key.member, *parameter_, faults_);
   }
@@ -111,11 +119,13 @@ class Decoder {
 
   void decode_page_size() {
     once("page[size]");
+    page_size_ = parameter_;  // what comes yet decides whether it may be 0
+    faults_before_size_ = std::ssize(faults_);
     const auto size = parse_canonical_number(value());
-    if (size && *size >= 1 && *size <= kMaxPageSize) {
+    if (size && *size <= kMaxPageSize) {
       params_.query.page_size = *size;
     } else {
-      fault_not("a whole number from 1 to " + std::to_string(kMaxPageSize));
+      fault_not(kPageSizeRule);
     }
   }
 
@@ -151,6 +161,13 @@ class Decoder {
     const auto wanted = parse_bool(value());
     if (!wanted) return fault_not("true or false");
     params_.query.count = *wanted;
+  }
+
+  void decode_count_by() {
+    once("count_by");
+    const auto by = parse_count_by(value());
+    if (!by) return fault_not(kCountByRule);
+    params_.query.count_by = *by;
   }
 
   void decode_sort() {
@@ -214,6 +231,8 @@ class Decoder {
   CallParams params_{};
   const Parameter* parameter_ = nullptr;  ///< the one that is being decoded
   std::string page_number_name_{};
+  const Parameter* page_size_ = nullptr;
+  std::ptrdiff_t faults_before_size_ = 0;
   const Parameter* cursor_ = nullptr;  ///< page[after] or page[before]
   std::set<std::string, std::less<>> seen_{};
   FilterDecoder filters_{};

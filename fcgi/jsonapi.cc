@@ -108,10 +108,51 @@ void write_link(JsonWriter& json, std::string_view name, const std::string& link
   if (!link.empty()) json.member(name, link);
 }
 
+void write_counts(JsonWriter& json, const CountBy& by, const std::vector<CallCount>& counts) {
+  json.name("counts");
+  json.begin_array();
+  for (const CallCount& count : counts) {
+    json.begin_object();
+    const auto write_code = [&] {
+      if (by.codes == 0) return;
+      if (!count.code) {
+        json.name("http_code");
+        json.null();
+      } else if (by.codes == 1) {
+        json.member("http_code", *count.code);
+      } else {
+        json.member("http_code", std::to_string(*count.code / by.codes) + "xx");
+      }
+    };
+    if (by.code_first) write_code();
+    if (by.seconds != 0) json.member("created_at", count.created_at);
+    if (!by.code_first) write_code();
+    json.member("count", count.count);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+void write_meta(JsonWriter& json, const CallQuery& query, const CallTotals& totals) {
+  if (!totals.count && !query.count_by.any()) return;
+  json.name("meta");
+  json.begin_object();
+  if (totals.count) json.member("count", *totals.count);
+  if (query.count_by.any()) write_counts(json, query.count_by, totals.counts);
+  json.end_object();
+}
+
+PageLinks make_links(const CallRequest& request, const PageEnds& ends, bool more, const CallTotals& totals) {
+  const CallQuery& query = request.params.query;
+  if (query.page_size == 0) return {};
+  if (query.position) return ends.links(request.route, request.parameters, more);
+  return make_page_links(request.route, request.parameters, query, more, totals.count);
+}
+
 }  // namespace
 
 std::uint64_t write_call_list(JsonWriter& json, const Response& response, const CallRequest& request, CallRows& rows,
-                              std::optional<std::uint64_t> count) {
+                              const CallTotals& totals) {
   const std::string relationships = make_relationships(request);
   std::uint64_t written = 0;
   const CallQuery& query = request.params.query;
@@ -127,9 +168,7 @@ std::uint64_t write_call_list(JsonWriter& json, const Response& response, const 
   }
   json.end_array();
   write_included(json, request, written > 0);
-  const PageLinks links = query.position
-                              ? ends.links(request.route, request.parameters, rows.more())
-                              : make_page_links(request.route, request.parameters, query, rows.more(), count);
+  const PageLinks links = make_links(request, ends, rows.more(), totals);
   json.name("links");
   json.begin_object();
   write_link(json, "self", make_self_link(request.route, request.parameters));
@@ -138,12 +177,7 @@ std::uint64_t write_call_list(JsonWriter& json, const Response& response, const 
   write_link(json, "next", links.next);
   write_link(json, "last", links.last);
   json.end_object();
-  if (count) {
-    json.name("meta");
-    json.begin_object();
-    json.member("count", *count);
-    json.end_object();
-  }
+  write_meta(json, query, totals);
   json.end_object();
   return written;
 }

@@ -22,10 +22,10 @@ struct CallRequest {
   const Webhook& webhook;
 };
 
-/// Pulls and writes the records until there are no more, or the response wants no more. `count`: the total, where it is
-/// known. Returns how many records it wrote.
+/// Pulls and writes the page's records until there are no more, or the response wants no more. Returns how many records
+/// it wrote.
 std::uint64_t write_call_list(JsonWriter& json, const Response& response, const CallRequest& request, CallRows& rows,
-                              std::optional<std::uint64_t> count);
+                              const CallTotals& totals);
 
 /// `row`: what `rows` gave last.
 void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row, CallRows& rows);

@@ -39,6 +39,12 @@ ApiError api_error_of(const DatabaseError& error) {
   return {kServiceUnavailable, Fault{"The database cannot be reached. Please try again in a few seconds."}};
 }
 
+ApiError too_many_counts() {
+  return {kInvalidParameter, Fault{"count_by makes more than 10000 groups here: narrow created_at or http_code by "
+                                   "filters, or count by longer times or by http_code.class.",
+                                   "count_by"}};
+}
+
 bool is_read(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
 void check_method(std::string_view method) {
@@ -156,8 +162,9 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
 void Service::respond_with_list(const CallRequest& request, const Access& access, Response& response,
                                 RequestRecord& record) {
   const CallPage page = store_.list_calls(request.params.query, access);
+  if (page.totals.counts.size() > kMaxCounts) throw too_many_counts();
   JsonWriter json{response};
-  record.rows = write_call_list(json, response, request, *page.rows, page.count);
+  record.rows = write_call_list(json, response, request, *page.rows, page.totals);
 }
 
 void Service::respond_with_call(const CallRequest& request, std::string_view if_none_match, Response& response,

@@ -90,6 +90,11 @@ void add_ids(Statement& statement, const std::vector<IdRange>& ids) {
   statement.add(")");
 }
 
+void add_span(Statement& statement, const CallSpan& span) {
+  statement.add(" AND c.created_at>=").bind(span.from).add(" AND c.created_at<").bind(span.until);
+  statement.add(" AND c.id>=").bind(span.ids.first).add(" AND c.id<=").bind(span.ids.last);
+}
+
 }  // namespace
 
 Statement column_of(CallField field, const CallQuery& query) {
@@ -151,6 +156,7 @@ void add_conditions(Statement& statement, const CallQuery& query, const CallScop
     statement.bind(scope.cutoff);
   }
   add_ids(statement, scope.ids);
+  if (scope.span) add_span(statement, *scope.span);
   for (const Filter& filter : query.filters) {
     if (filter.field == CallField::webhook_id) {  // decided here: the webhook is the path's
       if (!accepts(filter, query.webhook_id)) statement.add(" AND FALSE");

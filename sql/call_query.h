@@ -58,7 +58,18 @@ struct CallPosition {
   friend bool operator==(const CallPosition&, const CallPosition&) = default;
 };
 
+/// What records are counted by. (An hour and a class: 3600 and 100.)
+struct CountBy {
+  std::uint64_t seconds = 0;  ///< the length of a bucket of created_at, which divides a UTC day; 0: not by time
+  std::uint64_t codes = 0;    ///< how many codes a group has, from a multiple of it on, or null alone; 0: not by code
+  bool code_first = false;    ///< groups are in the order of their codes, and then of their times
+
+  [[nodiscard]] bool any() const { return seconds != 0 || codes != 0; }
+  friend bool operator==(const CountBy&, const CountBy&) = default;
+};
+
 inline constexpr std::uint64_t kMaxPageSize = 1000;
+inline constexpr std::size_t kMaxCounts = 10'000;
 
 /// What a list request asks of the database, validated.
 struct CallQuery {
@@ -68,8 +79,9 @@ struct CallQuery {
   std::vector<SortKey> sort{};                   ///< no field twice; empty: by id, ascending
   std::uint64_t page_number = 1;                 ///< from 1; (page_number - 1) * page_size is at most 2^63
   std::optional<CallPosition> position{};        ///< where the page lies; the page's number is 1 then
-  std::uint64_t page_size = kMaxPageSize;        ///< 1 to kMaxPageSize
+  std::uint64_t page_size = kMaxPageSize;        ///< 1 to kMaxPageSize; 0: counts alone
   bool count = false;                            ///< the exact number of selected records is wanted too
+  CountBy count_by{};                            ///< and so are their numbers in groups, unless these are too many
   std::string redaction{};                       ///< a redaction_pattern(): the headers are what it leaves of them
 
   [[nodiscard]] std::uint64_t offset() const { return (page_number - 1) * page_size; }
@@ -92,10 +104,19 @@ struct IdRange {
   friend bool operator==(const IdRange&, const IdRange&) = default;
 };
 
+/// Ids and times at once: the records with these ids that were created from `from` until before `until`, both as the
+/// database's text.
+struct CallSpan {
+  IdRange ids{};
+  std::string from{};
+  std::string until{};
+};
+
 /// Where a statement has to look for a query's records.
 struct CallScope {
-  std::string cutoff{};        ///< records created then or before have expired; empty: kCutoffNow
-  std::vector<IdRange> ids{};  ///< all that are asked for lie in one of these; empty: anywhere
+  std::string cutoff{};            ///< records created then or before have expired; empty: kCutoffNow
+  std::vector<IdRange> ids{};      ///< all that are asked for lie in one of these; empty: anywhere
+  std::optional<CallSpan> span{};  ///< and in this one
 };
 
 }  // namespace webhook_calls

@@ -11,8 +11,6 @@ namespace {
 
 /// A client's list has no more; every further code costs a statement.
 constexpr std::size_t kMaxCodes = 100;
-/// With more, times and ids of the webhook are in such disorder that counting by its records is as fast.
-constexpr std::size_t kMaxPartial = 32;
 constexpr std::size_t kMaxRuns = 32;
 /// A time's bounds cut a chunk or two each; more, beside the whole ones, is disorder too.
 constexpr std::size_t kUsualPartial = 4;
@@ -42,7 +40,7 @@ bool CallRollup::helps(const CallQuery& query) {
   if (!tells) return false;
   const std::vector<SortKey> order = reading_order(query);
   const bool by_id = order.front().field == CallField::id;
-  if (query.count) return true;
+  if (query.count || query.count_by.any()) return true;
   if (!by_id && order.front().field != CallField::created_at) return false;
   return query.offset() > kChunkRecords || query.filters_by(CallField::http_code) || needs_sorting(order) ||
          (by_id && query.filters_by(CallField::created_at));
@@ -175,7 +173,7 @@ void CallRollup::place_by_id(PlacedPage& page, ChunkOrder order) {
 void CallRollup::skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left) {
   std::uint64_t& offset = page.place.offset;
   std::vector<IdRange> counted;
-  for (const PartialChunk& chunk : find_partial(query_)) counted.push_back(chunk.ids);
+  for (const PartialChunk& chunk : find_partial()) counted.push_back(chunk.ids);
   if (counted.size() > kMaxPartial) return;
   counted.push_back(tail_);
   if (order.descending) {
@@ -230,7 +228,7 @@ void CallRollup::place_by_time(PlacedPage& page, ChunkOrder order) {
 void CallRollup::skip_by_time(PlacedPage& page, ChunkOrder order) {
   constexpr int kAttempts = 3;
   std::uint64_t& offset = page.place.offset;
-  const std::vector<PartialChunk> partial = find_partial(query_);
+  const std::vector<PartialChunk> partial = find_partial();
   if (partial.size() > kMaxPartial) return;
   std::uint64_t untold = order.descending ? count_in(query_, {tail_}) : 0;
   for (const PartialChunk& chunk : partial) {

@@ -34,13 +34,21 @@ class CallRollup {
 
   [[nodiscard]] PlacedPage place_page();
 
- private:
   struct PartialChunk {
     IdRange ids{};
     bool begins_within = false;  ///< its first record in time is not too early
     bool ends_within = false;    ///< its last one is not too late
   };
 
+  /// With more, times and ids of the webhook are in such disorder that counting by its records is as fast.
+  static constexpr std::size_t kMaxPartial = 32;
+  [[nodiscard]] std::vector<PartialChunk> find_partial() { return find_partial(query_); }
+
+  [[nodiscard]] const CallQuery& query() const { return query_; }
+  [[nodiscard]] const std::string& cutoff() const { return cutoff_; }
+  [[nodiscard]] const IdRange& tail() const { return tail_; }
+
+ private:
   struct Runs {
     std::vector<IdRange> ids{};
     bool in_order = true;  ///< their records are mostly those of the query's times

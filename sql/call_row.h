@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sql/call_fields.h"
 
@@ -37,6 +38,21 @@ class CallRows {
   /// Whether a record follows the page, or precedes it where the page ends before a position; known once next() has
   /// returned nullptr.
   [[nodiscard]] virtual bool more() const = 0;
+};
+
+/// One group of records that were counted (CallQuery::count_by).
+struct CallCount {
+  std::string created_at{};             ///< where its bucket begins, as in CallRow
+  std::optional<std::uint64_t> code{};  ///< the http_code of all, or the lowest of their class; empty: none arrived
+  std::uint64_t count = 0;
+
+  friend bool operator==(const CallCount&, const CallCount&) = default;
+};
+
+/// What is known of all records that a list request selects, as far as it was asked for.
+struct CallTotals {
+  std::optional<std::uint64_t> count{};
+  std::vector<CallCount> counts{};  ///< more than kMaxCounts: not all of them
 };
 
 struct Webhook {

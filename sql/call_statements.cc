@@ -42,6 +42,7 @@ const Index& index_of_page(const CallQuery& query, const std::vector<SortKey>& o
 
 const Index& index_of_count(const CallQuery& query, const CallScope& scope) {
   const Index* index = index_of_filters(query);
+  if (scope.span) return kByCreated;
   if (!scope.ids.empty() && index != &kByCode) return kPrimary;
   if (index != nullptr) return *index;
   const bool reads_rows = query.filters_by(CallField::headers) || query.filters_by(CallField::body);
@@ -169,6 +170,35 @@ Statement count_calls(const CallQuery& query, const CallScope& scope) {
   statement.add(kCutoffNow);
   add_source(statement, index_of_count(query, scope), query, scope);
   return statement;
+}
+
+Statement select_cutoff() { return Statement{"SELECT "}.add(kCutoffNow); }
+
+Statement count_groups(const CallQuery& query, const CallScope& scope) {
+  Statement statement{"SELECT "};
+  add_group(statement, query.count_by, "c.created_at", "c.http_code");
+  statement.add(",COUNT(*)");
+  add_source(statement, index_of_count(query, scope), query, scope);
+  return statement.add(" GROUP BY t,g LIMIT ").bind(kMaxCounts + 1);
+}
+
+Statement select_next_second(std::uint64_t webhook_id, const std::string& from) {
+  Statement statement{"SELECT TO_SECONDS(c.created_at) FROM webhook_calls c FORCE INDEX (by_created)"};
+  statement.add(" WHERE c.webhook_id=").bind(webhook_id).add(" AND c.created_at>=").bind(from);
+  return statement.add(" ORDER BY c.created_at LIMIT 1");
+}
+
+void add_group(Statement& statement, const CountBy& by, Sql created_at, Sql http_code) {
+  if (by.seconds != 0) {
+    statement.add("TO_SECONDS(").add(created_at).add(") DIV ").bind(by.seconds).add(" AS t,");
+  } else {
+    statement.add("0 AS t,");
+  }
+  if (by.codes != 0) {
+    statement.add(http_code).add(" DIV ").bind(by.codes).add(" AS g");
+  } else {
+    statement.add("0 AS g");
+  }
 }
 
 }  // namespace webhook_calls

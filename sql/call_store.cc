@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "sql/call_counts.h"
 #include "sql/call_rollup.h"
 
 namespace webhook_calls {
@@ -159,8 +160,16 @@ class PageRows : public CallRows {
   bool more_ = false;
 };
 
+class NoRows : public CallRows {
+ public:
+  const CallRow* next() override { return nullptr; }
+  std::string text_from(CallField /*field*/, std::uint64_t /*offset*/) override { return {}; }
+  [[nodiscard]] bool more() const override { return false; }
+};
+
 std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapshot> snapshot, const CallQuery& query,
                                     const PagePlace& place) {
+  if (query.page_size == 0) return std::make_unique<NoRows>();
   return std::make_unique<PageRows>(session, std::move(snapshot), session.execute(select_page(query, place)), query);
 }
 
@@ -170,8 +179,9 @@ std::optional<CallPage> list_by_chunks(MysqlSession& session, const CallQuery& q
   auto rollup = CallRollup::open(session, query);
   if (!rollup) return std::nullopt;
   CallPage page;
-  if (query.count) page.count = rollup->count();
-  const PlacedPage placed = rollup->place_page();
+  if (query.count) page.totals.count = rollup->count();
+  if (query.count_by.any()) page.totals.counts = list_counts(session, *rollup);
+  const PlacedPage placed = query.page_size > 0 ? rollup->place_page() : PlacedPage{query};
   page.rows = read_page(session, std::move(snapshot), placed.query, placed.place);
   return page;
 }
@@ -222,13 +232,20 @@ CallPage CallStore::list_calls(CallQuery query, const Access& access) {
   if (access.first_id > 0) place.scope.ids = {{access.first_id}};
   CallPage page;
   std::optional<Snapshot> snapshot;
+  if (query.count || query.count_by.any()) snapshot.emplace(session_);
   if (query.count) {
-    snapshot.emplace(session_);
     MysqlResult counted = session_.execute(count_calls(query, {}));
     if (counted.next()) {
-      page.count = counted.number(1);
+      page.totals.count = counted.number(1);
       place.scope.cutoff = counted.text(2);
     }
+  }
+  if (query.count_by.any()) {
+    if (!query.count) {
+      MysqlResult now = session_.execute(select_cutoff());
+      if (now.next()) place.scope.cutoff = now.text(1);
+    }
+    page.totals.counts = list_counts(session_, query, place.scope.cutoff);
   }
   page.rows = read_page(session_, std::move(snapshot), query, place);
   return page;

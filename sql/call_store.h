@@ -12,8 +12,8 @@
 namespace webhook_calls {
 
 struct CallPage {
-  std::optional<std::uint64_t> count{};  ///< where the query asks for it
-  std::unique_ptr<CallRows> rows{};      ///< reads from the session: at most one at a time, and not beyond its life
+  CallTotals totals{};
+  std::unique_ptr<CallRows> rows{};  ///< reads from the session: at most one at a time, and not beyond its life
 };
 
 /// The records in the database. Every function, and CallRows::next(), throws DatabaseError.

@@ -42,14 +42,16 @@ void add_chunks(Statement& statement, const ChunkScope& scope, Sql index) {
   add_times(statement, scope, "k.max_at", "k.min_at");
 }
 
-/// The whole chunks: a row each, or one for each of the codes that the query filters by.
-void add_whole_chunks(Statement& statement, const ChunkScope& scope) {
+/// The whole chunks: a row each, or one for each of the codes that the query filters by; `each_code`: for each of all
+/// codes then.
+void add_whole_chunks(Statement& statement, const ChunkScope& scope, bool each_code = false) {
   const auto codes = std::ranges::find(scope.query.filters, CallField::http_code, &Filter::field);
-  const bool by_code = codes != scope.query.filters.end();
-  statement.add(by_code ? Sql{" FROM webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE k.webhook_id="}
-                        : Sql{" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id="});
+  const bool filtered = codes != scope.query.filters.end();
+  statement.add(filtered    ? Sql{" FROM webhook_call_chunk_codes k FORCE INDEX (by_code) WHERE k.webhook_id="}
+                : each_code ? Sql{" FROM webhook_call_chunk_codes k FORCE INDEX (PRIMARY) WHERE k.webhook_id="}
+                            : Sql{" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id="});
   statement.bind(scope.query.webhook_id);
-  if (by_code) {
+  if (filtered) {
     statement.add(" AND ");
     add_condition(statement, Statement{"k.http_code"}, *codes);
   }
@@ -78,6 +80,25 @@ Statement select_next_code(std::uint64_t webhook_id, std::uint64_t least) {
 Statement sum_whole_chunks(const ChunkScope& scope) {
   Statement statement{"SELECT CAST(COALESCE(SUM(k.n),0) AS UNSIGNED)"};
   add_whole_chunks(statement, scope);
+  return statement;
+}
+
+Statement sum_groups(const ChunkScope& scope, std::span<const BindValue> first_ids) {
+  Statement statement{"SELECT "};
+  add_group(statement, scope.query.count_by, "k.min_at", "k.http_code");
+  statement.add(",CAST(SUM(k.n) AS UNSIGNED)");
+  add_whole_chunks(statement, scope, scope.query.count_by.codes != 0);
+  if (!first_ids.empty()) statement.add(" AND k.first_id IN ").bind_list(first_ids);
+  return statement.add(" GROUP BY t,g");
+}
+
+Statement select_crossing_chunks(const ChunkScope& scope) {
+  const std::uint64_t seconds = scope.query.count_by.seconds;
+  Statement statement{"SELECT k.first_id,k.last_id,TO_SECONDS(k.min_at),TO_SECONDS(k.max_at)"};
+  statement.add(" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=").bind(scope.query.webhook_id);
+  statement.add(" AND ");
+  add_whole(statement, scope);
+  statement.add(" AND TO_SECONDS(k.min_at) DIV ").bind(seconds).add("<TO_SECONDS(k.max_at) DIV ").bind(seconds);
   return statement;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "sql/call_query.h"
@@ -29,6 +30,14 @@ struct ChunkScope {
 
 /// Column: the number of records in whole chunks.
 [[nodiscard]] Statement sum_whole_chunks(const ChunkScope& scope);
+
+/// The numbers of records in whole chunks, those whose first id is given (empty: all), in the groups that the query
+/// counts by, as if all of a chunk's records had been made when its first one was. Columns: those of count_groups().
+[[nodiscard]] Statement sum_groups(const ChunkScope& scope, std::span<const BindValue> first_ids = {});
+
+/// The whole chunks with records in more than one of the query's buckets. Columns: first and last id; when its first
+/// and its last record in time were made, in seconds after the year 0.
+[[nodiscard]] Statement select_crossing_chunks(const ChunkScope& scope);
 
 /// Columns: first and last id; whether its first, and whether its last record in time lies within. In the order of ids.
 [[nodiscard]] Statement select_partial_chunks(const ChunkScope& scope);

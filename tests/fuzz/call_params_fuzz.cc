@@ -71,6 +71,9 @@ std::vector<Statement> statements_of(const CallQuery& query) {
   const ChunkOrder order{.by_time = true};
   return {select_page(query, {.scope = scope, .offset = query.offset()}),
           count_calls(query, scope),
+          count_groups(query, {kCutoff, {}, CallSpan{{1, 2}, kCutoff, kCutoff}}),
+          sum_groups(chunks),
+          select_crossing_chunks(chunks),
           sum_whole_chunks(chunks),
           select_partial_chunks(chunks),
           select_chunks(chunks),

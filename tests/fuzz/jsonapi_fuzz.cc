@@ -60,7 +60,7 @@ void run(std::string_view input) {
       if (route.call_id) {
         write_call(json, asked.request(), *rows.next(), rows);
       } else {
-        require(write_call_list(json, response, asked.request(), rows, 2) == 2, "both written");
+        require(write_call_list(json, response, asked.request(), rows, {2, {{}}}) == 2, "both written");
       }
       response.finish();
       check_document(output.text, asked, row);

@@ -36,7 +36,7 @@ std::string list(const Asked& asked, std::vector<CallRow> records, bool more = f
   ListedRows rows{std::move(records), more, piece_bytes};
   std::string text;
   JsonWriter json{text};
-  const std::size_t written = write_call_list(json, response, asked.request(), rows, count);
+  const std::size_t written = write_call_list(json, response, asked.request(), rows, {count});
   BOOST_TEST(written == rows.taken);
   return text;
 }
