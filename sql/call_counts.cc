@@ -50,7 +50,7 @@ class Counter {
   void count_in_slices();
 
   /// False: counting the records is faster.
-  [[nodiscard]] bool count_by_chunks(CallRollup& rollup);
+  [[nodiscard]] bool count_by_chunks(CallRollup& rollup, std::uint64_t selected);
 
   [[nodiscard]] std::vector<CallCount> take() const;
 
@@ -107,7 +107,7 @@ std::vector<CrossingChunk> Counter::find_crossing() {
 
 /// The sums have each chunk in the bucket of its first record. One in more than two buckets is taken out again, and
 /// counted by its records. Of one in two, those in the smaller part are counted.
-bool Counter::count_by_chunks(CallRollup& rollup) {
+bool Counter::count_by_chunks(CallRollup& rollup, std::uint64_t selected) {
   std::vector<CrossingChunk> in_two;
   std::vector<BindValue> mostly_late, in_more;
   std::vector<IdRange> counted;
@@ -127,8 +127,7 @@ bool Counter::count_by_chunks(CallRollup& rollup) {
   for (const CallRollup::PartialChunk& chunk : rollup.find_partial()) counted.push_back(chunk.ids);
   if (counted.size() > CallRollup::kMaxPartial) return false;
   if (in_two.size() > CallRollup::kMaxPartial && seconds > kUsualDepth * (last - first)) return false;
-  // Of each of these chunks a quarter is counted, on average.
-  if (query_.filters_by(CallField::http_code) && rollup.count() < in_two.size() * kChunkRecords / 4) return false;
+  if ((in_more.size() + in_two.size() / 4) * kChunkRecords > selected / 2) return false;  // a quarter, on average
 
   add(sum_groups({query_, cutoff_}));
   move_sums(in_more, false);
@@ -196,11 +195,11 @@ std::vector<CallCount> list_counts(MysqlSession& session, const CallQuery& query
   return counter.take();
 }
 
-std::vector<CallCount> list_counts(MysqlSession& session, CallRollup& rollup) {
+std::vector<CallCount> list_counts(MysqlSession& session, CallRollup& rollup, std::uint64_t selected) {
   const CallQuery& query = rollup.query();
   Counter counter{session, query, rollup.cutoff()};
-  if (counter.count_by_chunks(rollup)) return counter.take();
-  if (query.count_by.seconds == 0 || rollup.count() <= kRecordsAtOnce) {
+  if (counter.count_by_chunks(rollup, selected)) return counter.take();
+  if (query.count_by.seconds == 0 || selected <= kRecordsAtOnce) {
     counter.count_records({});
   } else {
     counter.count_in_slices();

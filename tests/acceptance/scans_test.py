@@ -20,6 +20,9 @@ TOKEN = [("Authorization", "Bearer reader-1")]
 CHUNK = 4096
 OLD, YOUNG = {1: 20 * CHUNK, 2: 10 * CHUNK}, 300  # of each webhook: as many as leave the longest tail, CHUNK + YOUNG
 HEALTHY, FAILING = 1, 2  # webhooks: one call in 10,000 failed; one in 50
+DENSE = 3  # of this one a day has four chunks
+GROUPS = {"created_at.day": "DATE_FORMAT(created_at, '%%Y-%%m-%%dT00:00:00.000Z')", "http_code": "http_code",
+          "created_at.hour": "DATE_FORMAT(created_at, '%%Y-%%m-%%dT%%H:00:00.000Z')", "http_code.class": "CONCAT(http_code DIV 100, 'xx')"}
 FAILED = "filter[http_code__gte]=400"
 CODES = {FAILED: "http_code >= 400", "filter[http_code__lt]=300": "http_code < 300", "filter[http_code]=200": "http_code = 200",
          "filter[http_code][]=500&filter[http_code][]=502": "http_code IN (500, 502)", "filter[http_code]=777": "FALSE",
@@ -54,7 +57,7 @@ def setUpModule():
     service = Service(workers=1)
     unittest.addModuleCleanup(service.stop)
     service.add_token("reader-1", 1)
-    service.add_webhooks((HEALTHY, 1, "healthy", ""), (FAILING, 1, "failing", ""))
+    service.add_webhooks((HEALTHY, 1, "healthy", ""), (FAILING, 1, "failing", ""), (DENSE, 1, "dense", ""))
     # In the order of time, from 59 days ago to 19 minutes ago; then those of the last minutes.
     service.sql(f"""INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at)
         SELECT IF(seq % 3 = 0, {FAILING}, {HEALTHY}),
@@ -63,6 +66,9 @@ def setUpModule():
                     ELSE 200 + seq % 7 % 2 END,
                'a: 1', 'b', UTC_TIMESTAMP(3) - INTERVAL 59 DAY + INTERVAL seq * 41475000 MICROSECOND
           FROM {numbers(sum(OLD.values()))}""")
+    service.sql(f"""INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at)
+        SELECT {DENSE}, IF(seq % 50 = 0, ELT(1 + seq DIV 50 % 4, 404, 500, 503, NULL), 200 + seq % 2), 'a: 1', 'b',
+               UTC_TIMESTAMP(3) - INTERVAL 30 DAY + INTERVAL seq * 5273437 MICROSECOND FROM {numbers(12 * CHUNK + YOUNG)}""")
     service.sql(f"INSERT INTO webhook_calls (webhook_id, http_code, headers, body) "
                 f"SELECT 1 + seq % 2, 200, 'a: 1', 'b' FROM {numbers(2 * YOUNG)}")
     service.sql("CALL seal_webhook_calls(120, TRUE)")
@@ -176,6 +182,40 @@ class ScansTest(unittest.TestCase):
         for webhook in (HEALTHY, FAILING):
             for query, codes in CODES.items():
                 self.check_list(webhook, query + "&count=true", codes=codes)
+
+    def check_counts(self, webhook, by, query, where="TRUE", chunks=1):
+        """That they are right; so many chunks a statement may read."""
+        with self.subTest(webhook=webhook, by=by, query=query):
+            answer, statements = self.statements_of(f"{LIST % webhook}?count_by={by}&page[size]=0&{query}")
+            check_answer(answer)
+            for statement in statements:
+                # For each record its group is looked up.
+                self.check_statement(statement, 2 * (chunks * CHUNK + YOUNG + small_rows(webhook)))
+            names = [key.partition(".")[0] for key in by.split(",")]
+            groups = ", ".join(GROUPS[key] for key in by.split(","))
+            expected = service.sql(
+                f"SELECT {groups}, COUNT(*) FROM webhook_calls WHERE webhook_id = {webhook} AND {where}"
+                f" AND created_at > COALESCE(%s, UTC_TIMESTAMP(3)) - INTERVAL 60 DAY GROUP BY {groups} ORDER BY {groups}",
+                (self.frozen_at,))
+            self.assertEqual([dict(zip([*names, "count"], row)) for row in expected], answer.json()["meta"]["counts"])
+            return statements
+
+    def test_counts_by_group(self):
+        for webhook, old in OLD.items():
+            tail = 2 if self.frozen_at else 1  # beside the tail, the chunk that the late purge has cut
+            for by in ("http_code", "http_code.class"):
+                self.check_counts(webhook, by, "", chunks=tail)
+                self.check_counts(webhook, by, FAILED, "http_code >= 400", chunks=tail)
+            week = f"filter[created_at__gte]={ago(days=30)}&filter[created_at__lt]={ago(days=23)}"
+            begin, end = re.findall(r"=([^&]+)Z", week)
+            self.check_counts(webhook, "http_code", week, f"created_at >= '{begin}' AND created_at < '{end}'", chunks=3)
+
+    def test_counts_over_time(self):
+        for by in ("created_at.day", "created_at.day,http_code", "http_code.class,created_at.day"):
+            for query, where in (("", "TRUE"), ("filter[http_code__lt]=300", "http_code < 300"), (FAILED, "http_code >= 400")):
+                self.check_counts(DENSE, by, query, where)
+        # Each chunk lies in many hours: that reads the records, and no other webhook's.
+        self.check_counts(DENSE, "created_at.hour,http_code.class", "", chunks=12)
 
     def test_ranges_of_time(self):
         begin, end = ago(days=30), ago(days=23)

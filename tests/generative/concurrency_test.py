@@ -35,14 +35,17 @@ MS = timedelta(milliseconds=1)
 # The webhooks. A record of now stops the sealing of its webhook for 15 minutes: so none comes to those that are to be sealed
 # on and on, FAILING and EDGE, and BIG is sealed again from its beginning after its chunks were deleted.
 BIG, FAILING, SMALL, EDGE = 1, 2, 3, 4  # EDGE: its records expire while the test runs, or have expired
-RECORDS = {BIG: 40000, FAILING: 10000, SMALL: 2500, EDGE: 9000}
+DENSE = 5  # several chunks a day
+RECORDS = {BIG: 40000, FAILING: 10000, SMALL: 2500, EDGE: 9000, DENSE: 20000}
 CODES = {BIG: (200,) * 60 + (204,) * 30 + (404, 404, 500, 503, None), EDGE: (200, 200, 204, 500, None),
-         FAILING: (200, 200, 204, 404, 500, 500, 500, 502, 503, None), SMALL: (200, 204, 404, 500, None)}
+         FAILING: (200, 200, 204, 404, 500, 500, 500, 502, 503, None), SMALL: (200, 204, 404, 500, None), DENSE: (200, 204, 500, None)}
+GROUPS = {"created_at.day": "DATE_FORMAT(created_at, '%%Y-%%m-%%dT00:00:00.000Z')", "http_code": "http_code",
+          "created_at.hour": "DATE_FORMAT(created_at, '%%Y-%%m-%%dT%%H:00:00.000Z')", "http_code.class": "CONCAT(http_code DIV 100, 'xx')"}
 BODIES = (b"", b"ok", b"OK", b"no", b"\xff", b'{"ok":true}', b"z" * 100)
 
 # What a run must have seen, so that it cannot pass by doing nothing.
 LEAST = {"gated requests": 40, "ungated requests": 40, "real-clock requests": 20, "of them while a record expired": 2,
-         "requests with count": 60, "requests with filters": 60, "requests behind 10000 records": 10, "audited chunks": 200,
+         "requests with count": 60, "requests with filters": 60, "requests with counts by group": 60, "requests behind 10000 records": 10, "audited chunks": 200,
          "records sealed": 60000, "records purged": 3000, "records written": 10000, "late commits": 10, "late rollbacks": 5,
          "sealings killed": 3, "chunk deletions": 3, "clock steps": 6}
 
@@ -55,6 +58,8 @@ def initial_records(rng, now, seconds):
     rows = []
     for webhook, number in RECORDS.items():
         begin, end = now - timedelta(days=67), now - timedelta(minutes=14)
+        if webhook == DENSE:
+            begin, end = now - timedelta(days=12), now - timedelta(days=9)
         while number > 0:
             when, off, together = begin + (end - begin) * rng.random(), timedelta(), rng.choice((1, 1, 1, 2, 5, 60))
             if webhook == BIG and number <= 9000:  # whole chunks that a step of the clock ends, long before the purge
@@ -148,6 +153,17 @@ class Snapshot:
                          f" WHERE webhook_id = %s AND created_at > %s{conditions}", query.webhook, cutoff, *values)[0][0]
         return [int(number) for number in found.split(",")] if found else []
 
+    def groups(self, query, cutoff):
+        """How many records the query selects of each group that it counts by: {(created_at, http_code): number}."""
+        if not query.by:
+            return {}
+        conditions = "".join(f" AND {text}" for text, _ in query.conditions)
+        values = [value for _, values in query.conditions for value in values]
+        groups = ", ".join(GROUPS[key] for key in query.by.split(","))
+        return {row[:-1]: row[-1] for row in self.ask(
+            f"SELECT {groups}, COUNT(*) FROM webhook_calls WHERE webhook_id = %s AND created_at > %s{conditions} GROUP BY {groups}",
+            query.webhook, cutoff, *values)}
+
     def chunks(self, webhook):
         return self.ask("SELECT first_id, last_id, n, min_at, max_at FROM webhook_call_chunks WHERE webhook_id = %s"
                         " ORDER BY first_id", webhook)
@@ -217,6 +233,10 @@ class Query:
         self.counted = rng.random() < 0.7
         if self.counted:
             self.parameters.append(("count", "true"))
+        self.by = rng.choice(("", "", "created_at.day", "created_at.day,http_code", "created_at.hour,http_code.class",
+                              "created_at.hour", "http_code.class,created_at.day", "http_code"))
+        if self.by:
+            self.parameters.append(("count_by", self.by))
         self.size = rng.choice((1, 25, 25, 1000))
         fields = rng.choice(("", "", "http_code,created_at", None))
         if fields is not None or self.size == 1000:
@@ -272,6 +292,25 @@ class Query:
     @property
     def offset(self):
         return (self.number - 1) * self.size
+
+
+def check_counts(query, document, certain, possible, groups):
+    """As check_list(). `groups`: how many records each group must have at least, and may have at most, where that is known."""
+    counts = document.get("meta", {}).get("counts")
+    expect((counts is not None) == bool(query.by), "counts: only where asked for")
+    if not query.by:
+        return
+    numbers = {tuple(list(group.values())[:-1]): group["count"] for group in counts}
+    total = sum(numbers.values())
+    expect(len(numbers) == len(counts) and 0 not in numbers.values(), f"a group twice, or empty: {counts}")
+    expect(len(certain) <= total <= len(possible), f"counts of {total} should be {bounds(len(certain), len(possible))}")
+    if query.counted:
+        expect(total == document["meta"]["count"], f"counts of {total}, but count is {document['meta']['count']}")
+    if groups:
+        low, high = groups
+        wrong = {group: (low.get(group, 0), numbers.get(group, 0), high.get(group, 0)) for group in {*high, *numbers}
+                 if not low.get(group, 0) <= numbers.get(group, 0) <= high.get(group, 0)}
+        expect(not wrong, f"groups, with the least, the answered and the greatest number: {wrong}")
 
 
 def check_list(query, document, certain, possible, one_instant=True):
@@ -545,15 +584,16 @@ class Run:
         return Query(rng, webhook, instants, [chunk[0] for chunk in chunks] or [1])
 
     def _ask(self, rng, before, gated=True):
-        query = self._query(rng, before, BIG, BIG, BIG, FAILING, FAILING, FAILING, SMALL, EDGE)
+        query = self._query(rng, before, BIG, BIG, BIG, FAILING, FAILING, FAILING, SMALL, EDGE, DENSE, DENSE)
         cutoff = self.frozen_at - LIFETIME
         certain = possible = before.ids(query, cutoff)
+        low = high = before.groups(query, cutoff)
         target = query.target(certain)
         answer = self.service.send("GET", target, TOKEN)
         if not gated:
             with Snapshot(self.service) as after:
-                possible = after.ids(query, cutoff)
-        self._check(before, query, target, answer, certain, possible)
+                possible, high = after.ids(query, cutoff), after.groups(query, cutoff)
+        self._check(before, query, target, answer, certain, possible, groups=(low, high))
         self.add("gated requests" if gated else "ungated requests")
 
     def _ask_by_the_real_clock(self, rng):
@@ -572,11 +612,12 @@ class Run:
         self.add("real-clock requests")
         self.add("of them while a record expired", certain != at_first)
 
-    def _check(self, before, query, target, answer, certain, possible, one_instant=True):
+    def _check(self, before, query, target, answer, certain, possible, one_instant=True, groups=None):
         try:
             document = check_answer(answer)
             expect(answer.status == 200, f"status {answer.status}: {answer.body[:500]!r}")
             check_list(query, document, certain, possible, one_instant)
+            check_counts(query, document, certain, possible, groups)
         except (Wrong, ValueError, KeyError) as wrong:
             chunks = "\n".join(f"  {first} to {last}, n {n}, {min_at} to {max_at}"
                                for first, last, n, min_at, max_at in before.chunks(query.webhook))
@@ -584,6 +625,7 @@ class Run:
             raise Wrong(f"{wrong}\nafter {time.monotonic() - self.began:.1f} s, clock {self.frozen_at or 'real'}\n{curl}\n"
                         f"chunks of webhook {query.webhook} before:\n{chunks}") from None
         self.add("requests with count", query.counted)
+        self.add("requests with counts by group", bool(query.by))
         self.add("requests with filters", bool(query.conditions))
         self.add("requests behind 10000 records", query.offset > 10000)
 

@@ -1,6 +1,7 @@
 """What the README says the service must answer, on records in memory. Written from the README, not from the service, and
 as plainly as possible: no index, no SQL, no streaming."""
 
+import collections
 import re
 from datetime import date
 from urllib.parse import unquote_to_bytes
@@ -15,6 +16,8 @@ OPERATORS = {"": COLUMNS, "eq": COLUMNS, "in": COLUMNS, "neq": tuple(set(COLUMNS
 LISTS = ("", "eq", "in", "neq")
 TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 LIFETIME_MS = 60 * 24 * 3600 * 1000
+# How many of a column's values, from a multiple on, count_by takes together.
+GROUPS = {"created_at.minute": 60_000, "created_at.hour": 3_600_000, "created_at.day": 86_400_000, "http_code": 1, "http_code.class": 100}
 
 
 class Call:
@@ -98,7 +101,7 @@ class Request:
     def __init__(self, query, is_list):
         self.pairs = split_query(query)
         self.faults = set()
-        self.number, self.size, self.sort, self.count = 1, 1000, [], False
+        self.number, self.size, self.sort, self.count, self.count_by = 1, 1000, [], False, []
         self.filters = {}  # (as written, column, operator): values, of which None is "without a response"
         self.fields, self.included = {}, None
         self.end = None  # page[after] or page[before], of which the model only knows the empty ones
@@ -107,7 +110,7 @@ class Request:
             key = key_of(name or "")
             if value is False or not self.read(name, key, value, is_list):
                 self.faults.add(key)
-            if key in ("page[number]", "page[size]", "page[after]", "page[before]", "sort", "count") and key in seen:
+            if key in ("page[number]", "page[size]", "page[after]", "page[before]", "sort", "count", "count_by") and key in seen:
                 self.faults.add(key)
             seen.add(key)
         for (member, _, operator), values in self.filters.items():
@@ -119,6 +122,8 @@ class Request:
             self.faults.add([name for name, _ in self.pairs if name in ends][1])
         if ends and "page[number]" in seen:
             self.faults.add("page[number]")
+        if self.size == 0 and not self.count and not self.count_by:
+            self.faults.add("page[size]")
         if (self.number - 1) * self.size > 2**63:
             self.faults.add("page[number]")
 
@@ -138,7 +143,8 @@ class Request:
         if not is_list:
             return False
         if name in ("page[number]", "page[size]"):
-            if not re.fullmatch("[1-9][0-9]*", text) or (name == "page[size]" and int(text) > 1000):
+            is_size = name == "page[size]"
+            if not re.fullmatch("[1-9][0-9]*|0" if is_size else "[1-9][0-9]*", text) or (is_size and int(text) > 1000):
                 return False
             setattr(self, name[5:-1], int(text))
             return True
@@ -152,6 +158,10 @@ class Request:
         if name == "count":
             self.count = text.lower() in TRUE
             return text.lower() in TRUE + FALSE
+        if name == "count_by":
+            self.count_by = text.split(",")
+            attributes = [key.partition(".")[0] for key in self.count_by]
+            return set(self.count_by) <= set(GROUPS) and len(set(attributes)) == len(attributes)
         if base == "filter" and 1 <= len(members) <= 2 and re.fullmatch("[0-9]*", "".join(members[1:])):
             return self.read_filter(members[0], value)
         return False
@@ -259,15 +269,38 @@ def answer(calls, webhooks, now, account, webhook_id, call_id, query):
         page = ordered(calls, request.sort)[begin : begin + request.size]
         document = {"data": [resource(call, request) for call in page],
                     "links": list_links(request, len(calls), begin + request.size)}
-        if request.count:
-            document["meta"] = {"count": len(calls)}
+        meta = {"count": len(calls)} if request.count else {}
+        if request.count_by:
+            meta["counts"] = counts(calls, request.count_by)
+        if meta:
+            document["meta"] = meta
     if request.included is not None:
         document["included"] = [included(webhook, request)] if page and request.included else []
     document["jsonapi"] = {"version": "1.1"}
     return 200, set(), document
 
 
+def counts(calls, count_by):
+    keys = [(key.partition(".")[0], GROUPS[key]) for key in count_by]
+
+    def group_of(call):
+        values = [getattr(call, column) for column, _ in keys]
+        return tuple(value if value is None else value // width for value, (_, width) in zip(values, keys))
+
+    def shown(number, column, width):
+        if number is None or width == 1:
+            return number
+        return f"{number}xx" if column == "http_code" else rfc3339(number * width)
+
+    numbers = collections.Counter(map(group_of, calls))
+    return [{column: shown(number, column, width) for number, (column, width) in zip(group, keys)} | {"count": numbers[group]}
+            for group in sorted(numbers, key=lambda group: [(number is not None, number) for number in group])]
+
+
 def list_links(request, count, end):
+    if request.size == 0:
+        return {"self": sorted(request.pairs, key=repr)}
+
     def page(number):
         others = [pair for pair in request.pairs if pair[0] != "page[number]"]
         return sorted([*others, ("page[number]", str(number))], key=repr)

@@ -87,7 +87,7 @@ class Queries:
     def make(self, is_list):
         makers = [self.fields, self.include]
         if is_list:
-            makers += [self.page if self.chance(0.7) else self.end, self.sort, self.count, self.number_filter, self.text_filter, self.created_at_filter,
+            makers += [self.page if self.chance(0.7) else self.end, self.sort, self.count, self.count_by, self.number_filter, self.text_filter, self.created_at_filter,
                        self.range_filter, self.search, self.exists]
         parts = []
         for maker in self.rng.sample(makers, min(len(makers), self.pick(0, 1, 1, 2, 2, 3, 4, 5))):
@@ -119,6 +119,8 @@ class Queries:
     def page(self):
         size = str(self.pick(1, 2, 3, 7, 20, 999, 1000))
         number = str(self.pick(1, 1, 2, 2, 3, 5, 10, 2**40))
+        if self.chance(0.2):
+            return [("page[size]", "0"), self.pick(("count", "true"), *self.count_by())]
         return self.rng.sample([("page[size]", size), ("page[number]", number)], self.pick(1, 2))
 
     def sort(self):
@@ -128,6 +130,11 @@ class Queries:
     def count(self):
         word = self.pick(*model.TRUE, *model.TRUE, *model.FALSE)
         return [("count", self.pick(word, word.upper(), word.capitalize()))]
+
+    def count_by(self):
+        times = ["created_at.minute", "created_at.hour", "created_at.day"]
+        codes = ["http_code", "http_code.class"]
+        return [("count_by", ",".join(self.rng.sample([self.pick(*times), self.pick(*codes)], self.pick(1, 2))))]
 
     def fields(self):
         kind = self.pick(model.CALLS, model.CALLS, model.WEBHOOKS, "unknown")
@@ -234,6 +241,8 @@ class Queries:
             faults += [("sort", "id"), ("count", "1"), ("page[size]", "1"), ("filter[http_code]", "200")]
         else:
             faults += [("sort", "name"), ("sort", "id,id"), ("sort", "id,"), ("count", ""), ("count", "2"), ("count", None),
+                       ("count_by", ""), ("count_by", "created_at"), ("count_by", "http_code,http_code.class"),
+                       ("count_by", "created_at.day,created_at.hour"), ("count_by", "id"), ("count_by", None),
                        ("page[size]", "0"), ("page[size]", "1001"), ("page[size]", "01"), ("page[size]", ""),
                        ("page[after]", "x"), ("page[before]", "NDRhMWYyMTg"), ("page[after]", None),
                        ("page[number]", "0"), ("page[number]", "-1"), ("page[number]", str(2**64)),

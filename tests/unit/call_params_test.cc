@@ -45,6 +45,10 @@ std::string shown_params(const CallParams& params) {
   for (const SortKey& key : query.sort) sort.append(key.descending ? " -" : " ").append(row_of(key.field).name);
   if (!sort.empty()) part("sort" + sort);
   if (query.count) part("count");
+  if (query.count_by.any()) {
+    const CountBy& by = query.count_by;
+    part("count by " + std::to_string(by.seconds) + " s and " + std::to_string(by.codes) + " codes");
+  }
   for (const Filter& filter : query.filters) part(shown_filter(filter));
   if (query.fields != FieldSet::all_attributes()) {
     std::string fields;
@@ -108,6 +112,28 @@ std::string repeated(const std::string& part, int count) {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(call_params_test)
+
+BOOST_AUTO_TEST_CASE(count_by) {
+  const Row rows[] = {
+      {"count_by=created_at.day,http_code.class", "count by 86400 s and 100 codes"},
+      {"count%5Fby=http_code", "count by 0 s and 1 codes"},
+      {"page[size]=0&count_by=created_at.hour", "size 0|count by 3600 s and 0 codes"},
+      {"count_by=created_at.hour&page[size]=0", "size 0|count by 3600 s and 0 codes"},
+      {"page[size]=0&count=true", "size 0|count"},
+      {"page[size]=0&count=true&page[number]=9223372036854775808", "page 9223372036854775808|size 0|count"},
+      {"page[size]=0&count=true&page[after]=", "after|size 0|count"},
+      {"page[size]=0&count=false", "400 page[size]"},
+      {"page[size]=0&count_by=", "400 page[size]|count_by"},
+      {"x=1&page[size]=0&y=1", "400 x|page[size]|y"},
+      {"count_by=http_code&count_by=http_code", "400 count_by"},
+      {"count_by", "400 count_by"},
+      {"count_by=http_code,", "400 count_by"},
+      {"count_by[]=http_code", "400 count_by[]"},
+      {"countby=http_code", "400 countby"},
+  };
+  check(rows, kList);
+  check(std::array{Row{"count_by=http_code", "400 count_by"}}, kShow);
+}
 
 BOOST_AUTO_TEST_CASE(nothing_given) {
   const CallParams params = decode_call_params({}, kList);

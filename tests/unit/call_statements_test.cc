@@ -290,6 +290,41 @@ BOOST_AUTO_TEST_CASE(counting_in_one_piece) {
   BOOST_TEST(shown_binds(now) == "7");
 }
 
+BOOST_AUTO_TEST_CASE(counting_groups) {
+  const struct {
+    CountBy by;
+    std::string columns, binds;
+  } rows[] = {
+      {{.seconds = 3600}, "TO_SECONDS(c.created_at) DIV ? AS t,0 AS g", "3600 7 10001"},
+      {{.codes = 100}, "0 AS t,c.http_code DIV ? AS g", "100 7 10001"},
+      {{.seconds = 60, .codes = 1}, "TO_SECONDS(c.created_at) DIV ? AS t,c.http_code DIV ? AS g", "60 1 7 10001"},
+  };
+  for (const auto& row : rows) {
+    const CallQuery query{.webhook_id = 7, .count_by = row.by};
+    const Statement statement = count_groups(query, {});
+    BOOST_TEST(statement.text() ==
+               "SELECT " + row.columns + ",COUNT(*)" + from_now("by_created") + " GROUP BY t,g LIMIT ?");
+    BOOST_TEST(shown_binds(statement) == row.binds);
+  }
+  const CallQuery failed{.webhook_id = 7,
+                         .filters = {{CallField::http_code, Operator::any_of, {std::uint64_t{500}}}},
+                         .count_by = {.codes = 1}};
+  const std::string begin = "SELECT 0 AS t,c.http_code DIV ? AS g,COUNT(*)";
+  BOOST_TEST(count_groups(failed, {kCutoff}).text() ==
+             begin + from("by_code") + " AND c.http_code IN (?) GROUP BY t,g LIMIT ?");
+  const Statement span = count_groups(failed, {kCutoff, {}, CallSpan{{1, 9}, "from", "until"}});
+  BOOST_TEST(span.text() == begin + from("by_created") +
+                                " AND c.created_at>=? AND c.created_at<? AND c.id>=? AND c.id<=?"
+                                " AND c.http_code IN (?) GROUP BY t,g LIMIT ?");
+  BOOST_TEST(shown_binds(span) == "1 7 '" + kCutoff + "' 'from' 'until' 1 9 500 10001");
+  BOOST_TEST(select_cutoff().text() == "SELECT UTC_TIMESTAMP(3)-INTERVAL 60 DAY");
+  const Statement next = select_next_second(7, "from");
+  BOOST_TEST(next.text() ==
+             "SELECT TO_SECONDS(c.created_at) FROM webhook_calls c FORCE INDEX (by_created)"
+             " WHERE c.webhook_id=? AND c.created_at>=? ORDER BY c.created_at LIMIT 1");
+  BOOST_TEST(shown_binds(next) == "7 'from'");
+}
+
 BOOST_AUTO_TEST_CASE(one_call) {
   const Statement whole = select_call({.webhook_id = 7, .page_size = 1}, 1842);
   BOOST_TEST(whole.text() == "SELECT " + kAllColumns + from_now("PRIMARY") + " AND c.id=?");

@@ -116,6 +116,30 @@ BOOST_AUTO_TEST_CASE(times) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(groups) {
+  CallQuery query = query_of({kFrom});
+  query.count_by = {.seconds = 86'400};
+  const std::string times = " AND k.min_at>? AND k.min_at>=?", bounds = " '" + kCutoff + "' " + kTime;
+  const std::string day = "SELECT TO_SECONDS(k.min_at) DIV ? AS t,";
+  check(sum_groups({query, kCutoff}),
+        day + "0 AS g,CAST(SUM(k.n) AS UNSIGNED)" + kChunks + kIds + times + " GROUP BY t,g",
+        "86400 7 0 18446744073709551615 18446744073709551615" + bounds);
+  check(select_crossing_chunks({query, kCutoff}),
+        "SELECT k.first_id,k.last_id,TO_SECONDS(k.min_at),TO_SECONDS(k.max_at)" + kChunks + times +
+            " AND TO_SECONDS(k.min_at) DIV ?<TO_SECONDS(k.max_at) DIV ?",
+        "7" + bounds + " 86400 86400");
+  query.count_by.codes = 100;
+  const BindValue first_ids[] = {std::uint64_t{1}, std::uint64_t{4097}, std::uint64_t{8193}};
+  check(sum_groups({query, kCutoff}, first_ids),
+        day +
+            "k.http_code DIV ? AS g,CAST(SUM(k.n) AS UNSIGNED) FROM webhook_call_chunk_codes k FORCE INDEX (PRIMARY)"
+            " WHERE k.webhook_id=?" +
+            kIds + times + " AND k.first_id IN (?,?,?,?) GROUP BY t,g",
+        "86400 100 7 0 18446744073709551615 18446744073709551615" + bounds + " 1 4097 8193 8193");
+  query.filters.push_back(kFailed);
+  BOOST_TEST(sum_groups({query, kCutoff}).text().find(kCodes + " AND (k.http_code IN (?)") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(skipping_and_reaching) {
   const CallQuery query = query_of({});
   const ChunkScope scope{query, kCutoff, {5}};

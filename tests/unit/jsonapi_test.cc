@@ -29,14 +29,14 @@ const std::string kWebhook = R"({"type":"notification/webhooks","id":"7","attrib
                              R"("url":"https://example.com/hook?a=1&b=2"}})";
 const std::string kPath = "/api/v3/notification/webhook/7/calls";
 
-std::string list(const Asked& asked, std::vector<CallRow> records, bool more = false,
-                 std::optional<std::uint64_t> count = {}, std::size_t piece_bytes = std::string::npos) {
+std::string list(const Asked& asked, std::vector<CallRow> records, bool more = false, const CallTotals& totals = {},
+                 std::size_t piece_bytes = std::string::npos) {
   Recording output;
   const Response response{output, false};
   ListedRows rows{std::move(records), more, piece_bytes};
   std::string text;
   JsonWriter json{text};
-  const std::size_t written = write_call_list(json, response, asked.request(), rows, {count});
+  const std::size_t written = write_call_list(json, response, asked.request(), rows, totals);
   BOOST_TEST(written == rows.taken);
   return text;
 }
@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_SUITE(jsonapi_test)
 BOOST_AUTO_TEST_CASE(example) {
   const Asked asked{"page[number]=2&page[size]=25&count=true"};
   BOOST_TEST(
-      list(asked, {kAnswered}, true, 120394) ==
+      list(asked, {kAnswered}, true, {120394}) ==
       R"({"jsonapi":{"version":"1.1"},"data":[{"type":"notification/webhook/calls","id":"1842","attributes":{)"
       R"("http_code":200,"headers":"Content-Type: application/json\r\nX-Request-Id: 7f3a","body":"{\"ok\":true}",)"
       R"("created_at":"2026-11-01T10:00:00.123Z"},"relationships":{"webhook":{"data":{)"
@@ -76,15 +76,38 @@ BOOST_AUTO_TEST_CASE(lists) {
   const std::string links = R"(],"links":{"self":")" + kPath + R"(",)" + first;
   BOOST_TEST(list(Asked{""}, {}) == kBegin + "[" + links + "}");
   BOOST_TEST(list(Asked{""}, {kAnswered}) == kBegin + "[" + kIdentity + kAttributes + kRelationships + links + "}");
-  BOOST_TEST(list(Asked{"count=1"}, {}, false, 0) == kBegin + R"([],"links":{"self":")" + kPath +
-                                                         R"(?count=1","first":")" + kPath +
-                                                         R"(?count=1&page%5Bnumber%5D=1","last":")" + kPath +
-                                                         R"(?count=1&page%5Bnumber%5D=1"},"meta":{"count":0}})");
+  BOOST_TEST(list(Asked{"count=1"}, {}, false, {0}) == kBegin + R"([],"links":{"self":")" + kPath +
+                                                           R"(?count=1","first":")" + kPath +
+                                                           R"(?count=1&page%5Bnumber%5D=1","last":")" + kPath +
+                                                           R"(?count=1&page%5Bnumber%5D=1"},"meta":{"count":0}})");
   // no HTTP response arrived: null, not "" or 0
   BOOST_TEST(list(Asked{""}, {kUnanswered, kAnswered}) ==
              kBegin + R"([{"type":"notification/webhook/calls","id":"18446744073709551615","attributes":{)" +
                  R"("http_code":null,"headers":null,"body":null,"created_at":"2026-11-01T10:00:01.000Z"})" +
                  kRelationships + "," + kIdentity + kAttributes + kRelationships + links + "}");
+}
+
+BOOST_AUTO_TEST_CASE(counts_by_group) {
+  const std::string day = "2026-11-01T00:00:00.000Z", none = "";
+  const auto meta = [](std::string_view query, const std::vector<CallCount>& counts) {
+    const std::string text = list(Asked{query}, {}, false, {{}, counts});
+    return text.substr(text.find(R"(,"meta")"));
+  };
+  BOOST_TEST(meta("count_by=created_at.day,http_code", {{day, {}, 3}, {day, 200, 4}}) ==
+             R"(,"meta":{"counts":[{"created_at":")" + day + R"(","http_code":null,"count":3},{"created_at":")" + day +
+                 R"(","http_code":200,"count":4}]}})");
+  BOOST_TEST(meta("count_by=http_code.class,created_at.day", {{day, {}, 3}, {day, 500, 4}}) ==
+             R"(,"meta":{"counts":[{"http_code":null,"created_at":")" + day +
+                 R"(","count":3},{"http_code":"5xx","created_at":")" + day + R"(","count":4}]}})");
+  BOOST_TEST(meta("count_by=created_at.hour", {{day, {}, 3}}) ==
+             R"(,"meta":{"counts":[{"created_at":")" + day + R"(","count":3}]}})");
+  BOOST_TEST(meta("count_by=http_code.class", {{none, 0, 1}, {none, 65500, 2}}) ==
+             R"(,"meta":{"counts":[{"http_code":"0xx","count":1},{"http_code":"655xx","count":2}]}})");
+  BOOST_TEST(meta("count_by=http_code", {}) == R"(,"meta":{"counts":[]}})");
+  // A page of nothing has no neighbours.
+  BOOST_TEST(list(Asked{"count_by=http_code&count=1&page[size]=0"}, {}, false, {5, {{none, 200, 5}}}) ==
+             kBegin + R"([],"links":{"self":")" + kPath + R"(?count_by=http_code&count=1&page%5Bsize%5D=0"},)" +
+                 R"("meta":{"count":5,"counts":[{"http_code":200,"count":5}]}})");
 }
 
 BOOST_AUTO_TEST_CASE(included) {
