@@ -33,9 +33,11 @@ void check_refusal(const QueryString& parsed, const ApiError& error) {
 }
 
 void check_promises(const CallQuery& query) {
-  require(query.page_number >= 1 && query.page_size >= 1 && query.page_size <= kMaxPageSize,
+  const bool counts = query.count || query.count_by.any();
+  require(query.page_number >= 1 && (query.page_size >= 1 || counts) && query.page_size <= kMaxPageSize,
           "a page within its limits");
-  require((query.page_number - 1) <= (std::uint64_t{1} << 63U) / query.page_size, "an offset of 2^63 at most");
+  require(query.page_size == 0 || (query.page_number - 1) <= (std::uint64_t{1} << 63U) / query.page_size,
+          "an offset of 2^63 at most");
   for (const SortKey& key : query.sort) {
     require(std::ranges::count(query.sort, key.field, &SortKey::field) == 1, "no field twice in a sort");
   }
@@ -69,16 +71,17 @@ std::vector<Statement> statements_of(const CallQuery& query) {
   const CallScope scope{kCutoff, {{1, 2}, {3}}};
   const ChunkScope chunks{query, kCutoff};
   const ChunkOrder order{.by_time = true};
-  return {select_page(query, {.scope = scope, .offset = query.offset()}),
-          count_calls(query, scope),
-          count_groups(query, {kCutoff, {}, CallSpan{{1, 2}, kCutoff, kCutoff}}),
-          sum_groups(chunks),
-          select_crossing_chunks(chunks),
-          sum_whole_chunks(chunks),
-          select_partial_chunks(chunks),
-          select_chunks(chunks),
-          select_skip(chunks, order, query.offset()),
-          select_reach(chunks, order, query.page_size)};
+  std::vector<Statement> statements{count_calls(query, scope),
+                                    count_groups(query, {kCutoff, {}, CallSpan{{1, 2}, kCutoff, kCutoff}}),
+                                    sum_groups(chunks),
+                                    select_crossing_chunks(chunks),
+                                    sum_whole_chunks(chunks),
+                                    select_partial_chunks(chunks),
+                                    select_chunks(chunks),
+                                    select_skip(chunks, order, query.offset()),
+                                    select_reach(chunks, order, query.page_size)};
+  if (query.page_size > 0) statements.push_back(select_page(query, {.scope = scope, .offset = query.offset()}));
+  return statements;
 }
 
 void check_statements(const CallQuery& query) {
@@ -98,7 +101,7 @@ QueryString query_of(std::string_view link, const Route& route) {
 void check_links(const Route& route, const QueryString& parsed, const CallQuery& query) {
   require(query_of(make_self_link(route, parsed.parameters), route).parameters == parsed.parameters,
           "self has the parameters");
-  if (route.call_id) return;
+  if (route.call_id || query.page_size == 0) return;  // a page of nothing has no neighbours
   const PageLinks links = make_page_links(route, parsed.parameters, query, true, 123456);
   const std::pair<std::string, std::uint64_t> pages[] = {{links.first, 1},
                                                          {links.prev, query.page_number - 1},
