@@ -202,15 +202,16 @@ void CallRollup::skip_by_id(PlacedPage& page, ChunkOrder order, IdRange& left) {
 }
 
 void CallRollup::place_by_time(PlacedPage& page, ChunkOrder order) {
-  if (query_.position && !query_.position->values.empty()) {
-    const auto& time = std::get<std::string>(*query_.position->values.front());
-    add_time(page.query, order.descending ? Operator::lte : Operator::gte, time);
-  }
+  const bool beside_a_record = query_.position && !query_.position->values.empty();
+  const std::string beside = beside_a_record ? std::get<std::string>(*query_.position->values.front()) : "";
+  if (beside_a_record) add_time(page.query, order.descending ? Operator::lte : Operator::gte, beside);
   if (page.place.offset > kChunkRecords) skip_by_time(page, order);
   const bool has_codes = query_.filters_by(CallField::http_code);
   if (has_codes || needs_sorting(reading_order(query_))) {
     const std::uint64_t wanted = page.place.offset + query_.page_size + 1;
-    MysqlResult reach = session_.execute(select_reach({page.query, cutoff_}, order, wanted));
+    CallQuery behind = page.query;  // of the records of the position's own time some come before it
+    if (beside_a_record) add_time(behind, order.descending ? Operator::lt : Operator::gt, beside);
+    MysqlResult reach = session_.execute(select_reach({behind, cutoff_}, order, wanted));
     if (reach.next() && !reach.is_null(1)) {
       add_time(page.query, order.descending ? Operator::gte : Operator::lte, reach.text(1));
     }

@@ -21,6 +21,7 @@ CHUNK = 4096
 OLD, YOUNG = {1: 20 * CHUNK, 2: 10 * CHUNK}, 300  # of each webhook: as many as leave the longest tail, CHUNK + YOUNG
 HEALTHY, FAILING = 1, 2  # webhooks: one call in 10,000 failed; one in 50
 DENSE = 3  # of this one a day has four chunks
+BURST = 4  # most of its calls were recorded at one instant
 GROUPS = {"created_at.day": "DATE_FORMAT(created_at, '%%Y-%%m-%%dT00:00:00.000Z')", "http_code": "http_code",
           "created_at.hour": "DATE_FORMAT(created_at, '%%Y-%%m-%%dT%%H:00:00.000Z')", "http_code.class": "CONCAT(http_code DIV 100, 'xx')"}
 FAILED = "filter[http_code__gte]=400"
@@ -57,7 +58,7 @@ def setUpModule():
     service = Service(workers=1)
     unittest.addModuleCleanup(service.stop)
     service.add_token("reader-1", 1)
-    service.add_webhooks((HEALTHY, 1, "healthy", ""), (FAILING, 1, "failing", ""), (DENSE, 1, "dense", ""))
+    service.add_webhooks((HEALTHY, 1, "healthy", ""), (FAILING, 1, "failing", ""), (DENSE, 1, "dense", ""), (BURST, 1, "burst", ""))
     # In the order of time, from 59 days ago to 19 minutes ago; then those of the last minutes.
     service.sql(f"""INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at)
         SELECT IF(seq % 3 = 0, {FAILING}, {HEALTHY}),
@@ -71,6 +72,11 @@ def setUpModule():
                UTC_TIMESTAMP(3) - INTERVAL 30 DAY + INTERVAL seq * 5273437 MICROSECOND FROM {numbers(12 * CHUNK + YOUNG)}""")
     service.sql(f"INSERT INTO webhook_calls (webhook_id, http_code, headers, body) "
                 f"SELECT 1 + seq % 2, 200, 'a: 1', 'b' FROM {numbers(2 * YOUNG)}")
+    # All of the first chunk at one instant; behind it, by id, records from before that and from after it.
+    service.sql(f"""INSERT INTO webhook_calls (webhook_id, http_code, headers, body, created_at)
+        SELECT {BURST}, IF(seq % 10 = 0, 500, 200), 'a: 1', 'b', UTC_TIMESTAMP(3) - INTERVAL 5 DAY
+               + INTERVAL IF(seq <= {CHUNK} + 4, 0, IF(seq % 20 < 10, seq, -seq)) SECOND
+          FROM {numbers(CHUNK + 404)}""")
     service.sql("CALL seal_webhook_calls(120, TRUE)")
     for webhook, old in OLD.items():
         rows = service.sql(f"SELECT SUM(n) FROM webhook_call_chunks WHERE webhook_id = {webhook}")
@@ -269,6 +275,20 @@ class ScansTest(unittest.TestCase):
                             chunks = 3 if codes != "TRUE" else 1 if self.frozen_at and index == "PRIMARY" else 0
                             answer = self.check(target, webhook, 25, index, codes, chunks)
                             self.assertEqual([record[-1] for record in expected], answer.ids())
+
+    def test_cursors_in_a_burst(self):
+        """A chunk whose records all have the cursor's time says nothing of how many of them come after it."""
+        for sort, order in self.ORDERS.items():
+            expected = [id for id, in service.sql(
+                f"SELECT id FROM webhook_calls WHERE webhook_id = {BURST} AND http_code = 500 ORDER BY {order}")]
+            for end, link in (("after", "next"), ("before", "prev")):
+                with self.subTest(sort=sort, end=end):
+                    pages, target = [], f"{LIST % BURST}?filter[http_code]=500&{sort}&page[size]=25&page[{end}]="
+                    while target:
+                        document = check_answer(service.send("GET", target, TOKEN))
+                        pages.append([int(resource["id"]) for resource in document["data"]])
+                        target = document["links"].get(link)
+                    self.assertEqual(expected, sum(pages if end == "after" else pages[::-1], []))
 
     def test_show(self):
         for webhook in (HEALTHY, FAILING):
