@@ -28,11 +28,16 @@ PageLinks make_page_links(const Route& route, const std::vector<Parameter>& para
 
 PageLinks PageEnds::links(const Route& route, const std::vector<Parameter>& parameters, bool more) const {
   const auto link_to = [&](std::string_view name, const CursorValues& values) {
-    const std::string cursor =
-        values.empty() ? "" : make_cursor(values, query_.sort);  // beside nothing: the list's end
     std::vector<Parameter> changed = parameters;
     for (Parameter& parameter : changed) {
-      if (parameter.name == "page[after]" || parameter.name == "page[before]") parameter = {std::string{name}, cursor};
+      if (parameter.name != "page[after]" && parameter.name != "page[before]") continue;
+      parameter.name = name;
+      // Beside nothing is the list's end; where all of the page was purged while it was read, it is still this place.
+      if (!values.empty()) {
+        parameter.value = make_cursor(values, query_.sort);
+      } else if (!more) {
+        parameter.value = "";
+      }
     }
     return make_self_link(route, changed);
   };

@@ -106,6 +106,11 @@ BOOST_AUTO_TEST_CASE(page_ends) {
       {"page[before]", "5", {3, 4}, true, "before=" + cursor(3), "after=" + cursor(4)},
       {"page[before]", "5", {3, 4}, false, "", "after=" + cursor(4)},
       {"page[before]", "5", {}, false, "", "after="},
+      // All of the page was purged while it was read: once more from the same place.
+      {"page[after]", "", {}, true, "", "after="},
+      {"page[after]", "2", {}, true, "before=2", "after=2"},
+      {"page[before]", "", {}, true, "before=", ""},
+      {"page[before]", "5", {}, true, "before=5", "after=5"},
   };
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.name << "=" << row.value << " with " << row.ids.size() << " records") {
