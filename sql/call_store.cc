@@ -74,6 +74,7 @@ class PageRows : public CallRows {
   PageRows(MysqlSession& session, std::optional<Snapshot> snapshot, MysqlResult result, const CallQuery& query)
       : session_(session),
         snapshot_(std::move(snapshot)),
+        purge_possible_(!snapshot_),
         result_(std::move(result)),
         query_(query),
         columns_(query.fields),
@@ -131,8 +132,7 @@ class PageRows : public CallRows {
   }
 
   void read_contents(std::vector<BindValue> missing) {
-    const bool purge_possible = !snapshot_;
-    if (purge_possible) snapshot_.emplace(session_);
+    if (!snapshot_) snapshot_.emplace(session_);
     MysqlResult contents = session_.execute(select_contents(query_, query_.fields, missing));
     while (contents.next()) {
       const std::uint64_t id = contents.number(1);
@@ -142,13 +142,14 @@ class PageRows : public CallRows {
       if (query_.fields.has(CallField::headers)) row->headers = optional_text(contents, ++column);
       if (query_.fields.has(CallField::body)) row->body = optional_text(contents, ++column);
     }
-    if (!missing.empty() && !purge_possible) throw std::logic_error("a record is gone from a snapshot");
+    if (!missing.empty() && !purge_possible_) throw std::logic_error("a record is gone from a snapshot");
     std::erase_if(portion_,
                   [&](const CallRow& row) { return std::ranges::find(missing, BindValue{row.id}) != missing.end(); });
   }
 
   MysqlSession& session_;
   std::optional<Snapshot> snapshot_;
+  bool purge_possible_;  ///< between the page and the snapshot
   MysqlResult result_;
   CallQuery query_;
   PageColumns columns_;
