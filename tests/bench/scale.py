@@ -9,7 +9,6 @@ import json
 import math
 import multiprocessing
 import os
-import re
 import signal
 import statistics
 import subprocess
@@ -21,14 +20,18 @@ from pathlib import Path
 import pymysql
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
-from service import LIST, PROJECT, SHOW, Service  # noqa: E402
+from reads import READS  # noqa: E402
+from service import PROJECT, Service  # noqa: E402
 
 SMALL = 200_000
+CHUNK = 4096  # records
 REPEATS = 15  # of a request, after two that are not counted
 SLOW_MS = 1000  # a request that takes longer is not repeated
 DAYS = 61  # over which the calls are spread, so that on every table the oldest chunk is partly expired
 DAYS_KEPT = 7  # then a load has lost so many rows to the purge that it is made again
-GROWTH = 2  # how many times longer a read may take on the big table than on the small one; a millisecond more is noise
+# How many times longer a read may take on the big table than on the small one (a millisecond more is noise), and how many times
+# more rows than a list's first page, and a chunk, a page deep in it may examine.
+GROWTH = 2
 WRITERS_WEBHOOK = 4_000_000_000
 SENDERS = 4
 PURGED_ROWS = 200_000
@@ -165,13 +168,23 @@ class Client:
         read = sum(counts["Handler_read_" + kind] for kind in ("first", "key", "last", "next", "prev", "rnd", "rnd_next"))
         return read + counts["Handler_icp_attempts"] - counts["Handler_icp_match"]
 
+    def get(self, target):
+        """Status and body."""
+        self.http.request("GET", target, headers={"Authorization": "Bearer " + self.service.env["TOKEN"]})
+        answer = self.http.getresponse()
+        return answer.status, answer.read()
+
+    def document(self, target):
+        status, body = self.get(target)
+        if status != 200:
+            raise RuntimeError(f"{status} for {target}: {body.decode()}")
+        return json.loads(body)
+
     def request(self, target):
         """Status and seconds, to the last byte of the answer."""
         began = time.perf_counter()
-        self.http.request("GET", target, headers={"Authorization": "Bearer " + self.service.env["TOKEN"]})
-        answer = self.http.getresponse()
-        answer.read()
-        return answer.status, time.perf_counter() - began
+        status, _ = self.get(target)
+        return status, time.perf_counter() - began
 
     def first_result(self, target):
         """Of one request, after one that is not counted."""
@@ -179,58 +192,6 @@ class Client:
         before = self.examined()
         status, seconds = self.request(target)
         return Result(status, [seconds], self.examined() - before - self.own)
-
-
-class Read:
-    """A request, and how many milliseconds it may take; {…} are the table's own figures."""
-
-    def __init__(self, name, target, limit, late_days=0, refused=False):
-        self.name, self.target, self.limit, self.late_days, self.refused = name, target, limit, late_days, refused
-
-    def target_on(self, service):
-        week = [time.strftime("%Y-%m-%d", time.gmtime(time.time() - days * 86400)) for days in (30, 23)]
-        deep = service.big_rows * 9 // 10
-        figures = {"deep_1000": max(1, deep // 1000), "deep_25": max(1, deep // 25), "week_begin": week[0], "week_end": week[1],
-                   "middle": service.middle_id, "big": service.big, "failing": service.failing}
-        return re.sub(r"\{(\w+)\}", lambda match: str(figures[match[1]]), self.target)
-
-
-def on(webhook, query):
-    return LIST.replace("%d", "{%s}" % webhook) + "?" + query
-
-
-ORDERS = ("id", "-id", "created_at", "-created_at")
-FAILURES = (("from 400", "filter[http_code__gte]=400&sort=-created_at&page[size]=25"),
-            ("from 400, counted", "filter[http_code__gte]=400&sort=-created_at&page[size]=25&count=true"),
-            ("from 400, by -id", "filter[http_code__gte]=400&sort=-id&page[size]=25"),
-            ("500, 502, 503 or 504", "&".join(f"filter[http_code][]={code}" for code in (500, 502, 503, 504))
-             + "&sort=-created_at&page[size]=25"),
-            ("without a response", "filter[http_code]&sort=-created_at&page[size]=25"))
-SPARSE = "page[size]=1000&fields[notification/webhook/calls]=http_code,created_at"
-WEEK = "filter[created_at__gte]={week_begin}&filter[created_at__lt]={week_end}"
-
-READS = [
-    Read("one call", SHOW.replace("%d", "{big}", 1).replace("%d", "{middle}"), 2),
-    *(Read(f"first page of 25, by {order}", on("big", f"page[size]=25&sort={order}"), 10) for order in ORDERS),
-    *(Read(f"first page of 1000, by {order}", on("big", f"page[size]=1000&sort={order}"), 20) for order in ORDERS),
-    Read("first page of 1000, two fields", on("big", SPARSE), 20),
-    Read("count", on("big", "page[size]=1&count=true"), 10),
-    Read("count, code 200", on("big", "page[size]=1&count=true&filter[http_code]=200"), 10),
-    Read("count, codes from 400", on("big", "page[size]=1&count=true&filter[http_code__gte]=400"), 10),
-    Read("count, a week", on("big", f"page[size]=1&count=true&{WEEK}"), 20),
-    *(Read(f"page of 1000 at 90 %, by {order}", on("big", f"page[size]=1000&page[number]={{deep_1000}}&sort={order}"), 20)
-      for order in ORDERS),
-    *(Read(f"page of 25 at 90 %, by {order}", on("big", f"page[size]=25&page[number]={{deep_25}}&sort={order}"), 20)
-      for order in ORDERS),
-    *(Read(f"latest of 1 in 10^6, {name}", on("big", query), 20) for name, query in FAILURES),
-    *(Read(f"latest of 2 %, {name}", on("failing", query), 20) for name, query in FAILURES),
-    *(Read(f"purge 7 days late, first page of 25, by {order}", on("big", f"page[size]=25&sort={order}"), 10, late_days=7)
-      for order in ORDERS),
-    Read("purge 7 days late, count", on("big", "page[size]=1&count=true"), 10, late_days=7),
-    # Nothing helps these; what matters is that they end.
-    Read("sort=body", on("big", "sort=body"), None, refused=True),
-    Read("filter[body]=x", on("big", "filter[body]=x"), None, refused=True),
-]
 
 
 def measure_reads(services):
@@ -241,7 +202,7 @@ def measure_reads(services):
             late_days = read.late_days
             for service in services:
                 service.move_clock(late_days)
-        targets = [read.target_on(service) for service in services]
+        targets = [read.target_on(client) for client in clients]
         found = [client.first_result(target) for client, target in zip(clients, targets)]
         answers = [[client.request(target) if result.median < SLOW_MS else (result.status, result.median / 1000)
                     for client, target, result in zip(clients, targets, found)]
@@ -354,8 +315,8 @@ def measure_purge(service, span):
 # ---- The tables
 
 
-def verdict(read, big, small):
-    """What is wrong with the results, or nothing."""
+def verdict(read, big, small, first):
+    """What is wrong with the results, or nothing. `first`: those of the list's first page, where the read is another one."""
     if read.refused:
         fine = all(result.status == 200 or result.status == 503 and result.median < 7000 for result in (big, small) if result)
         return "" if fine else "no end in time"
@@ -364,6 +325,8 @@ def verdict(read, big, small):
     found = [] if big.median <= read.limit else ["too slow"]
     if small and big.median > max(GROWTH * small.median, small.median + 1):
         found.append("grows")
+    if first and big.rows > GROWTH * first.rows + CHUNK:
+        found.append("examines more than the first page")
     return ", ".join(found)
 
 
@@ -375,7 +338,7 @@ def print_reads(sizes, results):
     say(f"{'milliseconds, and rows that were examined':52} {'limit':>6}", *[head] * len(sizes), " ratio" if len(sizes) > 1 else "")
     for read in READS:
         columns = results[read.name]
-        wrong = verdict(read, columns[0], columns[1] if len(sizes) > 1 else None)
+        wrong = verdict(read, columns[0], columns[1] if len(sizes) > 1 else None, results[read.first][0] if read.first else None)
         missed += wrong != ""
         answered = len(sizes) > 1 and all(result.status == 200 for result in columns)
         ratio = f"{columns[0].median / columns[1].median:6.2f}" if answered else ""

@@ -615,6 +615,7 @@ class BenchScaleTest(ScriptTest):
                                    timeout=300)
             self.assertEqual(loads, "Loading 3000 rows" in output)
             self.assertRegex(output, r"(?m)^count  .* 1[45]\d\d$")  # rows that were examined
+            self.assertRegex(output, r"(?m)^cursor: last page, by -id  .* 26$")
             self.assertRegex(output, r"(?m)^4 senders: \d+ rows/s")
             self.assertRegex(output, r"(?m)^purge: 14\d\d rows, \d+ rows/s")
             self.assertNotIn("no answer", output)
