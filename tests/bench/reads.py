@@ -15,19 +15,23 @@ PAGE = 25  # records of a page by cursor
 
 class Read:
     """A request, and how many milliseconds it may take; {…} are the table's own figures. `first`: the name of an earlier read,
-    the first page of the same list."""
+    the first page of the same list. `grows`: it may take longer on a larger table, within its limit."""
 
-    def __init__(self, name, target, limit, late_days=0, refused=False, first=None):
+    def __init__(self, name, target, limit, late_days=0, refused=False, first=None, grows=False):
         self.name, self.target, self.limit = name, target, limit
-        self.late_days, self.refused, self.first = late_days, refused, first
+        self.late_days, self.refused, self.first, self.grows = late_days, refused, first, grows
 
     def target_on(self, client):
         service = client.service
-        week = [time.strftime("%Y-%m-%d", time.gmtime(time.time() - days * 86400)) for days in (30, 23)]
         deep = service.big_rows * 9 // 10
-        figures = {"deep_1000": max(1, deep // 1000), "deep_25": max(1, deep // 25), "week_begin": week[0], "week_end": week[1],
+        figures = {"deep_1000": max(1, deep // 1000), "deep_25": max(1, deep // 25), "week_begin": date(30), "day_end": date(29),
+                   "week_end": date(23), "day_ago": date(1, "%Y-%m-%dT%H:%M:%SZ"),
                    "middle": service.middle_id, "big": service.big, "failing": service.failing}
         return re.sub(r"\{(\w+)\}", lambda match: str(figures[match[1]]), self.target)
+
+
+def date(days_ago, form="%Y-%m-%d"):
+    return time.strftime(form, time.gmtime(time.time() - days_ago * 86400))
 
 
 def on(webhook, query):
@@ -106,6 +110,15 @@ FAILURES = (("from 400", "filter[http_code__gte]=400&sort=-created_at&page[size]
             ("without a response", "filter[http_code]&sort=-created_at&page[size]=25"))
 SPARSE = "page[size]=1000&fields[notification/webhook/calls]=http_code,created_at"
 WEEK = "filter[created_at__gte]={week_begin}&filter[created_at__lt]={week_end}"
+DAY = "filter[created_at__gte]={week_begin}&filter[created_at__lt]={day_end}"
+LATEST_DAY = "filter[created_at__gte]={day_ago}"
+COUNTS = (("a day by hour", "big", f"created_at.hour&{DAY}", 20),
+          ("a day by hour and class", "big", f"created_at.hour,http_code.class&{DAY}", 20),
+          ("the latest 24 hours by hour and class", "big", f"created_at.hour,http_code.class&{LATEST_DAY}", 20),
+          ("60 days by day", "big", "created_at.day", 50),
+          ("60 days by day and class", "big", "created_at.day,http_code.class", 50),
+          ("60 days by day and code, 5xx of 2 %", "failing", "created_at.day,http_code&filter[http_code]=5xx", 50),
+          ("60 days by code", "big", "http_code", 50))
 
 READS = [
     Read("one call", SHOW.replace("%d", "{big}", 1).replace("%d", "{middle}"), 2),
@@ -125,6 +138,9 @@ READS = [
     *(read for sort in (*ORDERS, "http_code", "-http_code") for read in cursor_reads("big", sort, 10)),
     *(read for sort in ORDERS for read in cursor_reads("failing", sort, 20, "filter[http_code]=5xx", ", 5xx of 2 %")),
     *(read for sort in ORDERS for read in cursor_reads("big", sort, 20, WEEK, ", a week")),
+    # At each boundary of hours or days up to half a chunk is counted: on a small table there are fewer records between them.
+    *(Read(f"counts: {name}", on(webhook, f"page[size]=0&count_by={query}"), limit, grows=True)
+      for name, webhook, query, limit in COUNTS),
     *(Read(f"purge 7 days late, first page of 25, by {order}", on("big", f"page[size]=25&sort={order}"), 10, late_days=7)
       for order in ORDERS),
     *(CursorRead(f"purge 7 days late, cursor: end, by {order}", on("big", f"sort={order}"), 10, end, late_days=7,

@@ -323,7 +323,7 @@ def verdict(read, big, small, first):
     if any(result.status != 200 for result in (big, small) if result):
         return "no answer"
     found = [] if big.median <= read.limit else ["too slow"]
-    if small and big.median > max(GROWTH * small.median, small.median + 1):
+    if small and not read.grows and big.median > max(GROWTH * small.median, small.median + 1):
         found.append("grows")
     if first and big.rows > GROWTH * first.rows + CHUNK:
         found.append("examines more than the first page")
