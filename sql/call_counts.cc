@@ -49,8 +49,8 @@ class Counter {
   /// Not all in one statement, but on from each point in time as far as no more than the allowed groups can reach.
   void count_in_slices();
 
-  /// False: counting the records is faster.
-  [[nodiscard]] bool count_by_chunks(CallRollup& rollup, std::uint64_t selected);
+  /// False, and nothing is counted: counting the records is faster.
+  [[nodiscard]] bool count_by_chunks(CallRollup& rollup);
 
   [[nodiscard]] std::vector<CallCount> take() const;
 
@@ -61,10 +61,12 @@ class Counter {
     each_group(statement, [&](const Group& group, std::int64_t n) { numbers_[group] += n; });
   }
 
+  void find_whole_chunks();
   [[nodiscard]] std::vector<CrossingChunk> find_crossing();
   void move_sums(std::span<const BindValue> first_ids, bool to_next);
   void count_less_of(const CrossingChunk& chunk);
 
+  [[nodiscard]] std::uint64_t count_all() const;
   [[nodiscard]] std::uint64_t bucket_of(std::uint64_t second) const { return second / by_.seconds; }
   [[nodiscard]] std::uint64_t boundary_of(const CrossingChunk& chunk) const {
     return bucket_of(chunk.last) * by_.seconds;
@@ -78,6 +80,7 @@ class Counter {
   const CallQuery& query_;
   const CountBy by_;
   const std::string cutoff_;
+  IdRange whole_{};  ///< where the whole chunks are
   std::map<Group, std::int64_t> numbers_{};
 };
 
@@ -93,10 +96,17 @@ void Counter::each_group(const Statement& statement, Use use) {
   }
 }
 
+/// For a day among many, the sums of all days' chunks would take longer than all else.
+void Counter::find_whole_chunks() {
+  if (!query_.filters_by(CallField::created_at)) return;
+  MysqlResult range = session_.execute(select_whole_range({query_, cutoff_}));
+  if (range.next()) whole_ = {range.number(1), range.number(2)};
+}
+
 std::vector<CrossingChunk> Counter::find_crossing() {
   std::vector<CrossingChunk> crossing;
   if (by_.seconds == 0) return crossing;
-  MysqlResult chunks = session_.execute(select_crossing_chunks({query_, cutoff_}));
+  MysqlResult chunks = session_.execute(select_crossing_chunks({query_, cutoff_, whole_}));
   constexpr unsigned kFirstId = 1, kLastId = 2, kFirst = 3, kLast = 4;
   while (chunks.next()) {
     crossing.push_back(
@@ -107,15 +117,16 @@ std::vector<CrossingChunk> Counter::find_crossing() {
 
 /// The sums have each chunk in the bucket of its first record. One in more than two buckets is taken out again, and
 /// counted by its records. Of one in two, those in the smaller part are counted.
-bool Counter::count_by_chunks(CallRollup& rollup, std::uint64_t selected) {
+bool Counter::count_by_chunks(CallRollup& rollup) {
   std::vector<CrossingChunk> in_two;
   std::vector<BindValue> mostly_late, in_more;
-  std::vector<IdRange> counted;
+  std::vector<IdRange> split, counted;
+  find_whole_chunks();
   std::uint64_t first = UINT64_MAX, last = 0, seconds = 0;
   for (const CrossingChunk& chunk : find_crossing()) {
     if (bucket_of(chunk.last) > bucket_of(chunk.first) + 1) {
       in_more.emplace_back(chunk.ids.first);
-      counted.push_back(chunk.ids);
+      split.push_back(chunk.ids);
       continue;
     }
     in_two.push_back(chunk);
@@ -125,23 +136,33 @@ bool Counter::count_by_chunks(CallRollup& rollup, std::uint64_t selected) {
     seconds += chunk.last - chunk.first;
   }
   for (const CallRollup::PartialChunk& chunk : rollup.find_partial()) counted.push_back(chunk.ids);
-  if (counted.size() > CallRollup::kMaxPartial) return false;
+  if (split.size() + counted.size() > CallRollup::kMaxPartial) return false;
   if (in_two.size() > CallRollup::kMaxPartial && seconds > kUsualDepth * (last - first)) return false;
-  if ((in_more.size() + in_two.size() / 4) * kChunkRecords > selected / 2) return false;  // a quarter, on average
 
-  add(sum_groups({query_, cutoff_}));
-  move_sums(in_more, false);
-  move_sums(mostly_late, true);
+  add(sum_groups({query_, cutoff_, whole_}));
   counted.push_back(rollup.tail());
   count_records(counted);
+  if ((in_more.size() + in_two.size() / 4) * kChunkRecords > count_all() / 2) {  // a quarter, on average
+    numbers_.clear();
+    return false;
+  }
+  move_sums(in_more, false);
+  if (!split.empty()) count_records(split);
+  move_sums(mostly_late, true);
   for (const CrossingChunk& chunk : in_two) count_less_of(chunk);
   return true;
+}
+
+std::uint64_t Counter::count_all() const {
+  std::int64_t all = 0;
+  for (const auto& [group, n] : numbers_) all += n;
+  return static_cast<std::uint64_t>(all);
 }
 
 /// Out of the bucket of the chunks' first records, and into the next one or none.
 void Counter::move_sums(std::span<const BindValue> first_ids, bool to_next) {
   if (first_ids.empty()) return;
-  each_group(sum_groups({query_, cutoff_}, first_ids), [&](const Group& group, std::int64_t n) {
+  each_group(sum_groups({query_, cutoff_, whole_}, first_ids), [&](const Group& group, std::int64_t n) {
     numbers_[group] -= n;
     if (to_next) numbers_[{group.bucket + 1, group.code}] += n;
   });
@@ -195,11 +216,11 @@ std::vector<CallCount> list_counts(MysqlSession& session, const CallQuery& query
   return counter.take();
 }
 
-std::vector<CallCount> list_counts(MysqlSession& session, CallRollup& rollup, std::uint64_t selected) {
+std::vector<CallCount> list_counts(MysqlSession& session, CallRollup& rollup) {
   const CallQuery& query = rollup.query();
   Counter counter{session, query, rollup.cutoff()};
-  if (counter.count_by_chunks(rollup, selected)) return counter.take();
-  if (query.count_by.seconds == 0 || selected <= kRecordsAtOnce) {
+  if (counter.count_by_chunks(rollup)) return counter.take();
+  if (query.count_by.seconds == 0 || rollup.count() <= kRecordsAtOnce) {
     counter.count_records({});
   } else {
     counter.count_in_slices();

@@ -17,7 +17,7 @@ namespace webhook_calls {
                                                  const std::string& cutoff);
 
 /// Adds up what is known of chunks. Of one that lies in two buckets of time those records alone are counted that are in
-/// the bucket where it has less of its time. `selected`: CallRollup::count().
-[[nodiscard]] std::vector<CallCount> list_counts(MysqlSession& session, CallRollup& rollup, std::uint64_t selected);
+/// the bucket where it has less of its time.
+[[nodiscard]] std::vector<CallCount> list_counts(MysqlSession& session, CallRollup& rollup);
 
 }  // namespace webhook_calls

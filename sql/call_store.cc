@@ -180,11 +180,8 @@ std::optional<CallPage> list_by_chunks(MysqlSession& session, const CallQuery& q
   auto rollup = CallRollup::open(session, query);
   if (!rollup) return std::nullopt;
   CallPage page;
-  if (query.count || query.count_by.any()) {
-    const std::uint64_t selected = rollup->count();
-    if (query.count) page.totals.count = selected;
-    if (query.count_by.any()) page.totals.counts = list_counts(session, *rollup, selected);
-  }
+  if (query.count) page.totals.count = rollup->count();
+  if (query.count_by.any()) page.totals.counts = list_counts(session, *rollup);
   const PlacedPage placed = query.page_size > 0 ? rollup->place_page() : PlacedPage{query};
   page.rows = read_page(session, std::move(snapshot), placed.query, placed.place);
   return page;

@@ -92,10 +92,19 @@ Statement sum_groups(const ChunkScope& scope, std::span<const BindValue> first_i
   return statement.add(" GROUP BY t,g");
 }
 
+Statement select_whole_range(const ChunkScope& scope) {
+  Statement statement{"SELECT MIN(k.first_id),MAX(k.last_id) FROM webhook_call_chunks k FORCE INDEX (by_time)"};
+  statement.add(" WHERE k.webhook_id=").bind(scope.query.webhook_id).add(" AND ");
+  add_whole(statement, scope);
+  add_time_filters(statement, scope.query, false, "k.min_at");  // follows from max_at, and ends the range of the index
+  return statement;
+}
+
 Statement select_crossing_chunks(const ChunkScope& scope) {
   const std::uint64_t seconds = scope.query.count_by.seconds;
   Statement statement{"SELECT k.first_id,k.last_id,TO_SECONDS(k.min_at),TO_SECONDS(k.max_at)"};
   statement.add(" FROM webhook_call_chunks k FORCE INDEX (PRIMARY) WHERE k.webhook_id=").bind(scope.query.webhook_id);
+  add_chunk_ids(statement, scope.ids);
   statement.add(" AND ");
   add_whole(statement, scope);
   statement.add(" AND TO_SECONDS(k.min_at) DIV ").bind(seconds).add("<TO_SECONDS(k.max_at) DIV ").bind(seconds);

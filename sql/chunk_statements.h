@@ -31,6 +31,9 @@ struct ChunkScope {
 /// Column: the number of records in whole chunks.
 [[nodiscard]] Statement sum_whole_chunks(const ChunkScope& scope);
 
+/// Columns: the first id of the first whole chunk and the last id of the last one; NULL where there are none.
+[[nodiscard]] Statement select_whole_range(const ChunkScope& scope);
+
 /// The numbers of records in whole chunks, those whose first id is given (empty: all), in the groups that the query
 /// counts by, as if all of a chunk's records had been made when its first one was. Columns: those of count_groups().
 [[nodiscard]] Statement sum_groups(const ChunkScope& scope, std::span<const BindValue> first_ids = {});

@@ -125,9 +125,14 @@ BOOST_AUTO_TEST_CASE(groups) {
         day + "0 AS g,CAST(SUM(k.n) AS UNSIGNED)" + kChunks + kIds + times + " GROUP BY t,g",
         "86400 7 0 18446744073709551615 18446744073709551615" + bounds);
   check(select_crossing_chunks({query, kCutoff}),
-        "SELECT k.first_id,k.last_id,TO_SECONDS(k.min_at),TO_SECONDS(k.max_at)" + kChunks + times +
+        "SELECT k.first_id,k.last_id,TO_SECONDS(k.min_at),TO_SECONDS(k.max_at)" + kChunks + kIds + times +
             " AND TO_SECONDS(k.min_at) DIV ?<TO_SECONDS(k.max_at) DIV ?",
-        "7" + bounds + " 86400 86400");
+        "7 0 18446744073709551615 18446744073709551615" + bounds + " 86400 86400");
+  const CallQuery between = query_of({kFrom, kUntil});
+  check(select_whole_range({between, kCutoff}),
+        "SELECT MIN(k.first_id),MAX(k.last_id) FROM webhook_call_chunks k FORCE INDEX (by_time) WHERE k.webhook_id=?" +
+            times + " AND k.max_at<=? AND k.min_at<=?",
+        "7" + bounds + " " + kTime + " " + kTime);
   query.count_by.codes = 100;
   const BindValue first_ids[] = {std::uint64_t{1}, std::uint64_t{4097}, std::uint64_t{8193}};
   check(sum_groups({query, kCutoff}, first_ids),
