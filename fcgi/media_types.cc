@@ -1,6 +1,8 @@
 #include "fcgi/media_types.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,10 +13,19 @@
 namespace webhook_calls {
 namespace {
 
+constexpr unsigned kFullWeight = 1000;
+
+struct ExportType {
+  std::string_view name;
+  Format format;
+};
+constexpr std::array kExportTypes{ExportType{"text/csv", Format::csv},
+                                  ExportType{"application/x-ndjson", Format::ndjson}};
+
 struct MediaRange {
   std::string_view type;
   std::vector<std::pair<std::string_view, std::string>> parameters{};  ///< without the weight
-  bool refused = false;                                                ///< its weight is 0
+  unsigned weight = kFullWeight;                                       ///< in thousandths; 0 refuses
 };
 
 /// Splits at a separator that stands outside quoted strings (RFC 9110, 5.6.4).
@@ -44,9 +55,17 @@ std::string unquote(std::string_view text) {
   return plain;
 }
 
-/// `0`, `0.`, `0.0` to `0.000`.
-bool is_zero_weight(std::string_view weight) {
-  return weight.starts_with('0') && weight.find_first_not_of("0.") == std::string_view::npos;
+/// In thousandths, of which 1 is the least that is not 0 (`0`, `0.`, `0.0` to `0.000`); what is no weight counts for 1.
+unsigned parse_weight(std::string_view text) {
+  if (!text.starts_with('0')) return kFullWeight;
+  if (text.find_first_not_of("0.") == std::string_view::npos) return 0;
+  const std::string_view decimals = text.substr(1);
+  if (!decimals.starts_with('.') || decimals.find_first_not_of("0123456789", 1) != std::string_view::npos) {
+    return kFullWeight;
+  }
+  unsigned weight = 0;
+  for (std::size_t i = 1; i <= 3; ++i) weight = weight * 10 + (i < decimals.size() ? decimals[i] - unsigned{'0'} : 0);
+  return std::max(weight, 1U);
 }
 
 /// `q` is a weight in Accept only; elsewhere it is a parameter like any other.
@@ -59,7 +78,7 @@ MediaRange parse_media_range(std::string_view text, bool weighted) {
     const std::string_view name = trim(part.substr(0, equals));
     const std::string value = unquote(trim(part.substr(std::min(equals + 1, part.size()))));
     if (weighted && equal_ignoring_case(name, "q")) {
-      range.refused = is_zero_weight(value);
+      range.weight = parse_weight(value);
     } else {
       range.parameters.emplace_back(name, value);
     }
@@ -75,6 +94,60 @@ bool is_supported(const MediaRange& range) {
   });
 }
 
+/// text/csv as RFC 7111 and RFC 4180 describe it, and lines of JSON: with these parameters, if any.
+bool is_export(const MediaRange& range, const ExportType& type) {
+  if (!equal_ignoring_case(range.type, type.name)) return false;
+  return std::ranges::all_of(range.parameters, [&](const auto& parameter) {
+    if (equal_ignoring_case(parameter.first, "charset")) return equal_ignoring_case(parameter.second, "utf-8");
+    return type.format == Format::csv && equal_ignoring_case(parameter.first, "header") &&
+           equal_ignoring_case(parameter.second, "present");
+  });
+}
+
+/// How much a client wants one of the formats.
+struct Wish {
+  unsigned weight = 0;  ///< 0: it must not be sent
+  bool by_name = true;  ///< rather than by a wildcard
+};
+
+/// The most specific range decides (RFC 9110, 12.5.1), and the JSON:API media type's instances before all others.
+/// Empty: JSON:API forbids any other answer, too.
+std::optional<Wish> wish_for_json_api(const std::vector<MediaRange>& ranges) {
+  for (const std::vector<std::string_view>& types :
+       {std::vector{kJsonApi}, std::vector<std::string_view>{"application/json", "text/html"},
+        std::vector<std::string_view>{"application/*"}, std::vector<std::string_view>{"*/*"}}) {
+    bool named = false, supported = false;
+    Wish wish{.by_name = !types.front().ends_with('*')};
+    for (const MediaRange& range : ranges) {
+      if (std::ranges::none_of(types, [&](std::string_view type) { return equal_ignoring_case(range.type, type); })) {
+        continue;
+      }
+      named = true;
+      if (types.front() == kJsonApi && !is_supported(range)) continue;
+      supported = true;
+      wish.weight = std::max(wish.weight, range.weight);
+    }
+    if (named && !supported) return std::nullopt;
+    if (wish.weight > 0) return wish;
+    if (named && types.size() == 1) break;  // application/json and text/html are no names of ours to refuse
+  }
+  return Wish{};
+}
+
+ApiError not_acceptable(Exports exports) {
+  std::string detail =
+      "Accept admits no application/vnd.api+json without parameters other than profile, which is the only media type "
+      "that this resource has.";
+  if (exports == Exports::offered) {
+    detail =
+        "Accept admits none of the media types that this list has: application/vnd.api+json without parameters other "
+        "than profile, text/csv and application/x-ndjson.";
+  } else if (exports == Exports::not_set_up) {
+    detail += " Exports (text/csv and application/x-ndjson) are not set up on this server.";
+  }
+  return {kNotAcceptable, Fault{.detail = std::move(detail), .header = "Accept"}};
+}
+
 }  // namespace
 
 void check_content_type(std::string_view content_type) {
@@ -87,30 +160,26 @@ void check_content_type(std::string_view content_type) {
             .header = "Content-Type"});
 }
 
-void check_accept(std::string_view accept) {
-  if (trim(accept).empty()) return;
+Format choose_format(std::string_view accept, Exports exports) {
+  if (trim(accept).empty()) return Format::json_api;
   std::vector<MediaRange> ranges;
   for (const std::string_view element : split_unquoted(accept, ',')) {
     if (!element.empty()) ranges.push_back(parse_media_range(element, true));
   }
-  // The most specific range decides (RFC 9110, 12.5.1), and the JSON:API media type's instances before all others.
-  for (const std::vector<std::string_view>& types :
-       {std::vector{kJsonApi}, std::vector<std::string_view>{"application/json", "text/html"},
-        std::vector<std::string_view>{"application/*"}, std::vector<std::string_view>{"*/*"}}) {
-    bool named = false;
-    for (const MediaRange& range : ranges) {
-      const bool matches =
-          std::ranges::any_of(types, [&](std::string_view type) { return equal_ignoring_case(range.type, type); });
-      if (matches && !range.refused && (types.front() != kJsonApi || is_supported(range))) return;
-      named = named || matches;
-    }
-    if (named && types.size() == 1) break;  // application/json and text/html are no names of ours to refuse
+  const std::optional<Wish> json_api = wish_for_json_api(ranges);
+  if (!json_api) throw not_acceptable(exports);
+  Wish best = *json_api;
+  Format format = Format::json_api;
+  for (const MediaRange& range : ranges) {
+    if (exports != Exports::offered) break;
+    const auto* type = std::ranges::find_if(kExportTypes, [&](const auto& known) { return is_export(range, known); });
+    if (type == kExportTypes.end() || range.weight == 0) continue;
+    if (range.weight < best.weight || (range.weight == best.weight && best.by_name)) continue;
+    best = {range.weight};
+    format = type->format;
   }
-  throw ApiError(
-      kNotAcceptable,
-      Fault{.detail = "Accept admits no application/vnd.api+json without parameters other than profile, which is "
-                      "the only media type that this resource has.",
-            .header = "Accept"});
+  if (best.weight == 0) throw not_acceptable(exports);
+  return format;
 }
 
 }  // namespace webhook_calls

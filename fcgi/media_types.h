@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 namespace webhook_calls {
@@ -10,8 +11,18 @@ inline constexpr std::string_view kJsonApi = "application/vnd.api+json";
 /// a parameter other than ext and profile, or with an extension (we support none).
 void check_content_type(std::string_view content_type);
 
+/// What an answer is written in.
+enum class Format : std::uint8_t { json_api, csv, ndjson };
+
+/// Whether a resource has the formats beside JSON:API.
+enum class Exports : std::uint8_t { none, not_set_up, offered };
+
 /// The same section's rules for Accept; throws ApiError (406). Without JSON:API media types in it, application/json,
 /// text/html, application/* and */* are served too. A weight of 0 refuses (RFC 9110, 12.4.2). Empty: all is served.
-void check_accept(std::string_view accept);
+///
+/// Where exports are offered, text/csv and application/x-ndjson are chosen by their own names only, by a greater weight
+/// than that of JSON:API, or by the same one where only a wildcard admits that; of both, the first with the greatest.
+/// Their parameters can be charset=utf-8 and, for text/csv, header=present; with others they are no types of ours.
+[[nodiscard]] Format choose_format(std::string_view accept, Exports exports);
 
 }  // namespace webhook_calls

@@ -137,7 +137,7 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
   record.webhook_id = route.webhook_id;
   check_method(request.method);
   check_content_type(request.content_type);
-  check_accept(request.accept);
+  (void)choose_format(request.accept, route.call_id ? Exports::none : Exports::not_set_up);
 
   const auto access = store_.find_access(reader_of(request), route.webhook_id);
   if (!access) {

@@ -21,6 +21,19 @@ int status_of(void (*check)(std::string_view), std::string_view value) {
   }
 }
 
+void check_accept(std::string_view accept) {
+  require(choose_format(accept, Exports::none) == Format::json_api, "no export that nobody offers");
+}
+
+/// json_api: that, or a refusal.
+Format format_of(std::string_view accept) {
+  try {
+    return choose_format(accept, Exports::offered);
+  } catch (const ApiError&) {
+    return Format::json_api;
+  }
+}
+
 /// What a media type is to us: the row of its rank, and whether it is served.
 struct Rank {
   std::size_t row;
@@ -79,6 +92,12 @@ void run(std::string_view input) {
   require(accept == expected_of_accept(lower), "an Accept is served by the rules");
   const Rank type = rank_of(lower, false);
   require((content_type == 200) == (type.row != 0 || type.served), "a Content-Type is served by the rules");
+  const Format format = format_of(input);
+  require(format != Format::csv || lower.find("text/csv") != std::string::npos, "no CSV unasked");
+  require(format != Format::ndjson || lower.find("application/x-ndjson") != std::string::npos, "no NDJSON unasked");
+  require(format == Format::json_api || accept == 406 || lower.find("*/*") != std::string::npos ||
+              lower.find("q") != std::string::npos || lower.find("application/*") != std::string::npos,
+          "an export before JSON:API by a weight, or before a wildcard");
   const std::string text{input};
   require(status_of(check_accept, text + ",application/vnd.api+json") == 200, "one plain instance is enough");
   require(status_of(check_content_type, "application/vnd.api+json;charset=" + text) == 415, "a foreign parameter");

@@ -19,6 +19,11 @@ std::string outcome(Check check, std::string_view value) {
   }
 }
 
+/// Of a resource without exports.
+void check_accept(std::string_view accept) {
+  if (choose_format(accept, Exports::none) != Format::json_api) throw std::logic_error("an export that nobody offers");
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(media_types_test)
@@ -118,6 +123,85 @@ BOOST_AUTO_TEST_CASE(accept) {
   };
   for (const std::string_view value : refused) {
     BOOST_TEST_CONTEXT(value) { BOOST_TEST(outcome(check_accept, value) == "406 Accept"); }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(exports) {
+  constexpr std::string_view kNames[] = {"json_api", "csv", "ndjson"};
+  const struct {
+    std::string_view accept, offered, not_set_up;
+  } rows[] = {
+      {"", "json_api", "json_api"},
+      {"*/*", "json_api", "json_api"},
+      {"text/*", "406", "406"},
+      {"application/*", "json_api", "json_api"},
+      {"text/csv", "csv", "406"},
+      {"TEXT/Csv", "csv", "406"},
+      {"application/x-ndjson", "ndjson", "406"},
+      {"text/csv;q=0.001", "csv", "406"},
+      {"text/csv;", "csv", "406"},
+      {"text/csv; header=present; charset=UTF-8", "csv", "406"},
+      {"text/csv ; Header=\"Present\" ;charset=\"utf-8\";q=0.5", "csv", "406"},
+      {"application/x-ndjson;charset=utf-8", "ndjson", "406"},
+      // what we do not write
+      {"text/csv; header=absent", "406", "406"},
+      {"text/csv; charset=iso-8859-1", "406", "406"},
+      {"text/csv; delimiter=tab", "406", "406"},
+      {"application/x-ndjson; header=present", "406", "406"},
+      {"application/ndjson", "406", "406"},
+      {"application/csv", "406", "406"},
+      {"text/csvx", "406", "406"},
+      {"text/plain; x=\",text/csv,\"", "406", "406"},
+      {"text/csv; header=absent, */*", "json_api", "json_api"},
+      {"text/csv; header=absent, text/csv; q=0.1", "csv", "406"},
+      // weights
+      {"text/csv, */*;q=0.1", "csv", "json_api"},
+      {"*/*;q=0.1, text/csv", "csv", "json_api"},
+      {"text/csv;q=0.1, */*", "json_api", "json_api"},
+      {"text/csv;q=0.9, application/vnd.api+json", "json_api", "json_api"},
+      {"text/csv, application/vnd.api+json;q=0.9", "csv", "json_api"},
+      {"text/csv;q=0.51, application/json;q=0.5", "csv", "json_api"},
+      {"text/csv;q=0.499, application/json;q=0.5", "json_api", "json_api"},
+      {"text/csv;q=0.0009, application/json;q=0.002", "json_api", "json_api"},
+      {"text/csv;q=0", "406", "406"},
+      {"text/csv;q=0, */*", "json_api", "json_api"},
+      {"text/csv;q=0, application/x-ndjson;q=0.1", "ndjson", "406"},
+      {"application/vnd.api+json;q=0, text/csv;q=0.1", "csv", "406"},
+      {"*/*;q=0, text/csv", "csv", "406"},
+      {"text/csv;q=nonsense, application/json;q=0.9", "csv", "json_api"},
+      {"text/csv;q=0.x, application/json;q=0.9", "csv", "json_api"},
+      // the most specific range is what JSON:API's weight is
+      {"*/*, application/json;q=0.2, text/csv;q=0.5", "csv", "json_api"},
+      {"application/vnd.api+json;q=0.2, application/json, text/csv;q=0.5", "csv", "json_api"},
+      {"application/vnd.api+json;q=0.2, application/vnd.api+json;profile=p;q=0.7, text/csv;q=0.5", "json_api",
+       "json_api"},
+      // the same weight: a name before a wildcard, and JSON:API before the others
+      {"text/csv, */*", "csv", "json_api"},
+      {"*/*, text/csv", "csv", "json_api"},
+      {"application/*;q=0.5, text/csv;q=0.5", "csv", "json_api"},
+      {"text/csv, application/json", "json_api", "json_api"},
+      {"text/csv, application/vnd.api+json", "json_api", "json_api"},
+      {"text/csv, text/html", "json_api", "json_api"},
+      {"text/csv, application/x-ndjson", "csv", "406"},
+      {"application/x-ndjson, text/csv", "ndjson", "406"},
+      {"application/x-ndjson;q=0.5, text/csv", "csv", "406"},
+      {"*/*, application/x-ndjson, text/csv", "ndjson", "json_api"},
+      // JSON:API's own refusal stands before all
+      {"application/vnd.api+json; charset=utf-8, text/csv", "406", "406"},
+      {"text/csv, application/vnd.api+json; ext=\"https://example.com/e\"", "406", "406"},
+  };
+  for (const auto& row : rows) {
+    const auto chosen = [&](Exports there) {
+      std::string_view name;
+      const std::string status = outcome(
+          [&](std::string_view accept) { name = kNames[static_cast<int>(choose_format(accept, there))]; }, row.accept);
+      return status == "200" ? std::string{name} : status.substr(0, 3);
+    };
+    BOOST_TEST_CONTEXT(row.accept) {
+      BOOST_TEST(chosen(Exports::offered) == row.offered);
+      BOOST_TEST(chosen(Exports::not_set_up) == row.not_set_up);
+      BOOST_TEST(chosen(Exports::none) == row.not_set_up);
+    }
   }
 }
 
