@@ -1,6 +1,7 @@
 #include "fcgi/call_params.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <string>
@@ -46,13 +47,17 @@ static_assert(kMaxPageSize == 1000);
 
 class Decoder {
  public:
-  Decoder(const Route& route, std::vector<Fault> faults) : is_list_(!route.call_id), faults_(std::move(faults)) {
+  Decoder(const Route& route, bool is_export, std::vector<Fault> faults)
+      : is_list_(!route.call_id), is_export_(is_export), faults_(std::move(faults)) {
     params_.query.webhook_id = route.webhook_id;
   }
 
   void decode(const Parameter& parameter) {
     parameter_ = &parameter;
     const auto key = parse_key(parameter.name);
+    if (is_export_ && key && std::ranges::find(kNotInExports, key->base) != kNotInExports.end()) {
+      return fault(parameter.name + " has no place in an export, which is all selected records and nothing else.");
+    }
     const bool known = key && (decode_list_parameter(*key) || decode_document_parameter(*key));
     if (!known) fault(quoted(parameter.name) + " is not a parameter of this endpoint.");
   }
@@ -226,7 +231,11 @@ class Decoder {
     }
   }
 
+  /// Parameters about pages, and about members that only documents have.
+  static constexpr std::array<std::string_view, 5> kNotInExports{"page", "count", "count_by", "include", "included"};
+
   bool is_list_;
+  bool is_export_;
   std::vector<Fault> faults_;
   CallParams params_{};
   const Parameter* parameter_ = nullptr;  ///< the one that is being decoded
@@ -240,8 +249,8 @@ class Decoder {
 
 }  // namespace
 
-CallParams decode_call_params(const QueryString& query_string, const Route& route) {
-  Decoder decoder{route, query_string.faults};
+CallParams decode_call_params(const QueryString& query_string, const Route& route, bool is_export) {
+  Decoder decoder{route, is_export, query_string.faults};
   for (const Parameter& parameter : query_string.parameters) decoder.decode(parameter);
   return decoder.finish();
 }

@@ -28,7 +28,9 @@ struct CallParams {
   DocumentShape shape{};
 };
 
-/// Throws ApiError (400) with every fault of the query string, those of its parsing first.
-[[nodiscard]] CallParams decode_call_params(const QueryString& query_string, const Route& route);
+/// Throws ApiError (400) with every fault of the query string, those of its parsing first. `is_export`: the answer is
+/// the whole list in a file, which has neither pages nor any member but the records.
+[[nodiscard]] CallParams decode_call_params(const QueryString& query_string, const Route& route,
+                                            bool is_export = false);
 
 }  // namespace webhook_calls

@@ -36,7 +36,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "WEBHOOK_CALLS_";
 /// Of scripts/run; a shell that has them set may start a worker too.
-constexpr std::array<std::string_view, 3> kForeign{"PORT", "STATE", "WORKERS"};
+constexpr std::array<std::string_view, 4> kForeign{"PORT", "STATE", "WORKERS", "EXPORT_WORKERS"};
 
 class Environment {
  public:

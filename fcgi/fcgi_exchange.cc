@@ -145,7 +145,8 @@ std::string find_parameter(const char* const* pairs, std::string_view name) {
 int serve_cgi(const Handler& handler) {
   (void)std::signal(SIGPIPE, SIG_IGN);  // a client that leaves is for the log
   CgiOutput output;
-  const Request request = read_request([](std::string_view name) { return find_parameter(environ, name); });
+  Request request = read_request([](std::string_view name) { return find_parameter(environ, name); });
+  request.exports = false;  // the file would hold a whole log, and the client would wait for it
   return handler(request, output) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -172,6 +173,7 @@ class FastCgiRequest {
   void answer(const Handler& handler) {
     FastCgiOutput output{request_};
     const Request request = read_request([this](std::string_view name) { return find_parameter(request_.envp, name); });
+    if (request.exports) Listener::wait_for_slow_readers(request_.ipcFd);
     (void)handler(request, output);
     close();
   }

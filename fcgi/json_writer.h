@@ -9,7 +9,7 @@
 
 #include "fcgi/json_text.h"
 #include "fcgi/response.h"
-#include "fcgi/utf8.h"
+#include "fcgi/text_parts.h"
 
 namespace webhook_calls {
 
@@ -34,6 +34,8 @@ class JsonWriter : private rapidjson::Writer<JsonSink> {
   explicit JsonWriter(std::string& out) : Writer(sink_), sink_(out) {}
   explicit JsonWriter(Response& response) : Writer(sink_), sink_(response.body()), response_(&response) {}
 
+  /// What follows is another document.
+  void begin_again() { Reset(sink_); }
   void begin_object() { StartObject(); }
   void end_object() { EndObject(); }
   void begin_array() { StartArray(); }
@@ -62,20 +64,10 @@ class JsonWriter : private rapidjson::Writer<JsonSink> {
   template <typename Function>
   void text(std::string_view piece, Function text_from) {
     begin_text();
-    std::string held;  // what `piece` shows, from the second one on
-    std::uint64_t offset = piece.size();
-    while (!piece.empty()) {
-      const std::size_t whole = piece.size() - open_end(piece);
-      flow_text(piece.substr(0, whole));
-      piece.remove_prefix(whole);
-      std::string next = response_ == nullptr || response_->wants_more() ? text_from(offset) : std::string{};
-      if (next.empty()) break;
-      offset += next.size();
-      next.insert(0, piece);
-      held = std::move(next);
-      piece = held;
-    }
-    flow_text(piece);
+    const auto pull = [&](std::uint64_t offset) {
+      return response_ == nullptr || response_->wants_more() ? text_from(offset) : std::string{};
+    };
+    for_each_part(piece, pull, [this](std::string_view part) { flow_text(part); });
     sink_.Put('"');
   }
 

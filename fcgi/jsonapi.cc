@@ -182,6 +182,20 @@ std::uint64_t write_call_list(JsonWriter& json, const Response& response, const 
   return written;
 }
 
+std::uint64_t write_call_lines(Response& response, const CallRequest& request, CallRows& rows) {
+  const std::string relationships = make_relationships(request);
+  JsonWriter json{response};
+  std::uint64_t written = 0;
+  for (const CallRow* row = rows.next(); row != nullptr; row = rows.next()) {
+    json.begin_again();
+    write_resource(json, request, relationships, *row, rows);
+    response.body() += '\n';
+    ++written;
+    if (!response.wants_more()) break;
+  }
+  return written;
+}
+
 void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row, CallRows& rows) {
   begin_document(json);
   json.name("data");

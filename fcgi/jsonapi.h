@@ -11,7 +11,7 @@
 #include "fcgi/route.h"
 #include "sql/call_row.h"
 
-/// The three documents (JSON:API 1.1, "Document Structure").
+/// The three documents, and lines of resources (JSON:API 1.1, "Document Structure").
 namespace webhook_calls {
 
 /// What a request asked for, once it is known to be allowed.
@@ -26,6 +26,9 @@ struct CallRequest {
 /// it wrote.
 std::uint64_t write_call_list(JsonWriter& json, const Response& response, const CallRequest& request, CallRows& rows,
                               const CallTotals& totals);
+
+/// The same records as lines, each of which is what the list's `data` has of one (NDJSON).
+std::uint64_t write_call_lines(Response& response, const CallRequest& request, CallRows& rows);
 
 /// `row`: what `rows` gave last.
 void write_call(JsonWriter& json, const CallRequest& request, const CallRow& row, CallRows& rows);

@@ -18,6 +18,8 @@ constexpr int kSocket = 0;
 constexpr timeval kReadTimeout{2, 0};
 /// One that takes nothing for so long hangs. It has a file for what its client does not take.
 constexpr timeval kWriteTimeout{10, 0};
+/// Without a file it is the client that hangs, of which the web server has to judge (nginx: send_timeout).
+constexpr timeval kSlowWriteTimeout{600, 0};
 
 volatile std::sig_atomic_t ended = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): of a handler
 
@@ -66,6 +68,10 @@ int Listener::accept() const {
     if (ended == 0 && !is_passing(error)) throw std::system_error(error, std::generic_category(), "accept");
   }
   return -1;
+}
+
+void Listener::wait_for_slow_readers(int connection) {
+  (void)::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &kSlowWriteTimeout, sizeof kSlowWriteTimeout);
 }
 
 }  // namespace webhook_calls

@@ -20,6 +20,9 @@ class Listener {
   /// std::system_error where there can be no more connections.
   [[nodiscard]] int accept() const;
 
+  /// For a connection whose web server takes no more than its client does, and lets go of one that takes nothing.
+  static void wait_for_slow_readers(int connection);
+
  private:
   sigset_t endings_{};
 };

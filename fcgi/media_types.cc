@@ -64,7 +64,9 @@ unsigned parse_weight(std::string_view text) {
     return kFullWeight;
   }
   unsigned weight = 0;
-  for (std::size_t i = 1; i <= 3; ++i) weight = weight * 10 + (i < decimals.size() ? decimals[i] - unsigned{'0'} : 0);
+  for (std::size_t i = 1; i <= 3; ++i) {
+    weight = weight * 10 + (i < decimals.size() ? static_cast<unsigned>(decimals[i] - '0') : 0);
+  }
   return std::max(weight, 1U);
 }
 
@@ -134,16 +136,19 @@ std::optional<Wish> wish_for_json_api(const std::vector<MediaRange>& ranges) {
   return Wish{};
 }
 
-ApiError not_acceptable(Exports exports) {
-  std::string detail =
-      "Accept admits no application/vnd.api+json without parameters other than profile, which is the only media type "
-      "that this resource has.";
-  if (exports == Exports::offered) {
-    detail =
-        "Accept admits none of the media types that this list has: application/vnd.api+json without parameters other "
-        "than profile, text/csv and application/x-ndjson.";
-  } else if (exports == Exports::not_set_up) {
-    detail += " Exports (text/csv and application/x-ndjson) are not set up on this server.";
+const ExportType* export_type_of(const MediaRange& range) {
+  const auto* type = std::ranges::find_if(kExportTypes, [&](const auto& known) { return is_export(range, known); });
+  return type == kExportTypes.end() || range.weight == 0 ? nullptr : type;
+}
+
+ApiError not_acceptable(Exports exports, const std::vector<MediaRange>& ranges) {
+  std::string detail = "Accept admits no application/vnd.api+json without parameters other than profile, ";
+  if (exports == Exports::none) {
+    detail += "which is the only media type that this resource has.";
+  } else if (exports == Exports::not_set_up && std::ranges::any_of(ranges, export_type_of)) {
+    detail += "and this server is not set up for exports (text/csv and application/x-ndjson).";
+  } else {
+    detail += "and names none of the media types for exports (text/csv and application/x-ndjson).";
   }
   return {kNotAcceptable, Fault{.detail = std::move(detail), .header = "Accept"}};
 }
@@ -167,18 +172,18 @@ Format choose_format(std::string_view accept, Exports exports) {
     if (!element.empty()) ranges.push_back(parse_media_range(element, true));
   }
   const std::optional<Wish> json_api = wish_for_json_api(ranges);
-  if (!json_api) throw not_acceptable(exports);
+  if (!json_api) throw not_acceptable(exports, ranges);
   Wish best = *json_api;
   Format format = Format::json_api;
   for (const MediaRange& range : ranges) {
     if (exports != Exports::offered) break;
-    const auto* type = std::ranges::find_if(kExportTypes, [&](const auto& known) { return is_export(range, known); });
-    if (type == kExportTypes.end() || range.weight == 0) continue;
+    const ExportType* type = export_type_of(range);
+    if (type == nullptr) continue;
     if (range.weight < best.weight || (range.weight == best.weight && best.by_name)) continue;
     best = {range.weight};
     format = type->format;
   }
-  if (best.weight == 0) throw not_acceptable(exports);
+  if (best.weight == 0) throw not_acceptable(exports, ranges);
   return format;
 }
 

@@ -46,6 +46,7 @@ Request read_request(const ParameterReader& parameter) {
   request.authorization = parameter("HTTP_AUTHORIZATION");
   request.content_type = parameter("CONTENT_TYPE");
   request.if_none_match = parameter("HTTP_IF_NONE_MATCH");
+  request.exports = parameter("EXPORTS") == "on";
   request.account_id = parameter("ACCOUNT_ID");
   return request;
 }

@@ -17,6 +17,7 @@ struct Request {
   std::string authorization{};
   std::string content_type{};
   std::string if_none_match{};
+  bool exports = false;      ///< the web server has chosen this pool for exports; no client header can set this either
   std::string account_id{};  ///< whom the web server has authenticated; no client header can set this parameter
 };
 

@@ -34,6 +34,7 @@ bool Response::reset() {
   if (started_ && !output_->take_back()) return false;
   started_ = false;
   bytes_ = 0;
+  with_length_ = true;
   status_ = 200;
   headers_.clear();
   body_.clear();
@@ -45,7 +46,7 @@ void Response::add_header(std::string_view name, std::string_view value) {
 }
 
 void Response::send(bool last) {
-  const std::string head = started_ ? "" : make_head(last && status_ != 304);
+  const std::string head = started_ ? "" : make_head(last && with_length_ && status_ != 304);
   started_ = true;
   if (head_) body_.clear();
   if (!client_gone_ && (last || !head.empty() || !body_.empty())) {

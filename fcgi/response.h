@@ -38,6 +38,9 @@ class Response {
   void set_status(int status) { status_ = status; }
   void add_header(std::string_view name, std::string_view value);
 
+  /// The head tells no length, however small the body is: for one that is not made for a HEAD.
+  void hide_length() { with_length_ = false; }
+
   /// What is appended here becomes part of the body with the next call of flow() or finish().
   [[nodiscard]] std::string& body() { return body_; }
   /// Sends on, where the body has grown large. To be called often enough that memory stays small.
@@ -49,6 +52,7 @@ class Response {
   /// Sends all that is left.
   void finish() { send(true); }
 
+  [[nodiscard]] bool is_for_head() const { return head_; }
   [[nodiscard]] bool started() const { return started_; }  ///< its first byte was written
   [[nodiscard]] bool client_gone() const { return client_gone_; }
   [[nodiscard]] bool wants_more() const { return !client_gone_ && !(head_ && started_); }
@@ -63,6 +67,7 @@ class Response {
 
   ResponseOutput* output_;
   bool head_;
+  bool with_length_ = true;
   int status_ = 200;
   std::string headers_{};
   std::string body_{};

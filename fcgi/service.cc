@@ -8,10 +8,12 @@
 #include <string>
 
 #include "fcgi/bearer.h"
+#include "fcgi/csv.h"
 #include "fcgi/entity_tag.h"
-#include "fcgi/media_types.h"
 #include "fcgi/numbers.h"
 #include "fcgi/sha256.h"
+#include "sql/call_walk.h"
+#include "sql/instant.h"
 
 namespace webhook_calls {
 namespace {
@@ -52,12 +54,34 @@ void check_method(std::string_view method) {
   throw ApiError(kMethodNotAllowed, Fault{"This resource can only be read: the methods are GET and HEAD."});
 }
 
-void add_common_headers(Response& response, const Request& request) {
-  response.add_header("Content-Type", kJsonApi);
+void add_common_headers(Response& response, const Request& request, std::string_view content_type = kJsonApi) {
+  response.add_header("Content-Type", content_type);
   response.add_header("Vary", "Accept");
   response.add_header("X-Request-Id", request.id);
   response.add_header("Cache-Control", "private, no-cache");
   response.add_header("X-Content-Type-Options", "nosniff");
+}
+
+std::string_view content_type_of(Format format) {
+  switch (format) {
+    case Format::csv:
+      return "text/csv; charset=utf-8; header=present";
+    case Format::ndjson:
+      return "application/x-ndjson";
+    case Format::json_api:
+      break;
+  }
+  return kJsonApi;
+}
+
+/// webhook-7-calls-2026-11-27T103000Z.csv
+std::string file_name_of(const Webhook& webhook, Format format) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::string time = to_sql_datetime(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  time[10] = 'T';
+  time.erase(time.find('.'));
+  std::erase(time, ':');
+  return "webhook-" + std::to_string(webhook.id) + "-calls-" + time + (format == Format::csv ? "Z.csv" : "Z.ndjson");
 }
 
 void write_failure(const Request& request, const ApiError& error, Response& response) {
@@ -137,7 +161,10 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
   record.webhook_id = route.webhook_id;
   check_method(request.method);
   check_content_type(request.content_type);
-  (void)choose_format(request.accept, route.call_id ? Exports::none : Exports::not_set_up);
+  const Format format = choose_format(request.accept, route.call_id     ? Exports::none
+                                                      : request.exports ? Exports::offered
+                                                                        : Exports::not_set_up);
+  if (format != Format::json_api) record.route = "export";
 
   const auto access = store_.find_access(reader_of(request), route.webhook_id);
   if (!access) {
@@ -146,14 +173,16 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
   record.account_id = access->account_id;
 
   const QueryString query_string = parse_query_string(request.query_string);
-  CallParams params = decode_call_params(query_string, route);
+  CallParams params = decode_call_params(query_string, route, format != Format::json_api);
   params.query.redaction = redaction_;
   if (!access->webhook) throw ApiError(kNotFound, Fault{"There is no such webhook."});
 
-  add_common_headers(response, request);
+  add_common_headers(response, request, content_type_of(format));
   const CallRequest call_request{route, query_string.parameters, params, *access->webhook};
   if (route.call_id) {
     respond_with_call(call_request, request.if_none_match, response, record);
+  } else if (format != Format::json_api) {
+    respond_with_export(call_request, *access, format, response, record);
   } else {
     respond_with_list(call_request, *access, response, record);
   }
@@ -165,6 +194,17 @@ void Service::respond_with_list(const CallRequest& request, const Access& access
   if (page.totals.counts.size() > kMaxCounts) throw too_many_counts();
   JsonWriter json{response};
   record.rows = write_call_list(json, response, request, *page.rows, page.totals);
+}
+
+/// Nothing is read for a HEAD, and so nobody knows the length for it; both methods have the same header fields.
+void Service::respond_with_export(const CallRequest& request, const Access& access, Format format, Response& response,
+                                  RequestRecord& record) {
+  response.add_header("Content-Disposition", "attachment; filename=\"" + file_name_of(request.webhook, format) + "\"");
+  response.hide_length();
+  if (response.is_for_head()) return;
+  CallWalk rows{store_, request.params.query, access};
+  record.rows =
+      format == Format::csv ? write_call_table(response, request, rows) : write_call_lines(response, request, rows);
 }
 
 void Service::respond_with_call(const CallRequest& request, std::string_view if_none_match, Response& response,

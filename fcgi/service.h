@@ -7,6 +7,7 @@
 #include "fcgi/call_params.h"
 #include "fcgi/config.h"
 #include "fcgi/jsonapi.h"
+#include "fcgi/media_types.h"
 #include "fcgi/request.h"
 #include "fcgi/request_log.h"
 #include "fcgi/response.h"
@@ -35,6 +36,8 @@ class Service {
   std::optional<ApiError> try_to_respond(const Request& request, Response& response, RequestRecord& record);
   void respond(const Request& request, Response& response, RequestRecord& record);
   void respond_with_list(const CallRequest& request, const Access& access, Response& response, RequestRecord& record);
+  void respond_with_export(const CallRequest& request, const Access& access, Format format, Response& response,
+                           RequestRecord& record);
   void respond_with_call(const CallRequest& request, std::string_view if_none_match, Response& response,
                          RequestRecord& record);
   [[nodiscard]] Reader reader_of(const Request& request) const;

@@ -65,14 +65,16 @@ CallRow read_row(const MysqlResult& result, const PageColumns& columns) {
 }
 
 /// The records of a page, from a result of select_page(). Contents that were too large for it are read on when they are
-/// due, kPortionBytes of contents at a time, all in one snapshot. A record that was purged before the first of these is
-/// left out: it expired while the answer was made. Of a text of kPortionBytes or more that is the first piece, and
-/// text_from() reads the others.
+/// due, kPortionBytes of contents at a time, all in one snapshot (of loose pages: in none). A record that was purged
+/// before the first of these (before its own) is left out: it expired while the answer was made. Of a text of
+/// kPortionBytes or more that is the first piece, and text_from() reads the others.
 class PageRows : public CallRows {
  public:
   /// `snapshot`: the page's, where it has one already.
-  PageRows(MysqlSession& session, std::optional<Snapshot> snapshot, MysqlResult result, const CallQuery& query)
+  PageRows(MysqlSession& session, std::optional<Snapshot> snapshot, MysqlResult result, const CallQuery& query,
+           Pages pages = Pages::whole)
       : session_(session),
+        pages_(pages),
         snapshot_(std::move(snapshot)),
         purge_possible_(!snapshot_),
         result_(std::move(result)),
@@ -94,7 +96,7 @@ class PageRows : public CallRows {
     only.insert(field);
     const BindValue id = portion_[next_ - 1].id;
     MysqlResult contents = session_.execute(select_contents(query_, only, {&id, 1}, offset));
-    if (!contents.next()) throw std::logic_error("a record is gone from a snapshot");
+    if (!contents.next()) throw std::runtime_error("a record is gone in the middle of its text");
     return contents.text(2);
   }
 
@@ -132,7 +134,7 @@ class PageRows : public CallRows {
   }
 
   void read_contents(std::vector<BindValue> missing) {
-    if (!snapshot_) snapshot_.emplace(session_);
+    if (!snapshot_ && pages_ == Pages::whole) snapshot_.emplace(session_);
     MysqlResult contents = session_.execute(select_contents(query_, query_.fields, missing));
     while (contents.next()) {
       const std::uint64_t id = contents.number(1);
@@ -148,6 +150,7 @@ class PageRows : public CallRows {
   }
 
   MysqlSession& session_;
+  Pages pages_;
   std::optional<Snapshot> snapshot_;
   bool purge_possible_;  ///< between the page and the snapshot
   MysqlResult result_;
@@ -169,13 +172,15 @@ class NoRows : public CallRows {
 };
 
 std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapshot> snapshot, const CallQuery& query,
-                                    const PagePlace& place) {
+                                    const PagePlace& place, Pages pages) {
   if (query.page_size == 0) return std::make_unique<NoRows>();
-  return std::make_unique<PageRows>(session, std::move(snapshot), session.execute(select_page(query, place)), query);
+  MysqlResult result = session.execute(select_page(query, place));
+  if (pages == Pages::loose) snapshot.reset();
+  return std::make_unique<PageRows>(session, std::move(snapshot), std::move(result), query, pages);
 }
 
 /// Empty where the chunks cannot tell.
-std::optional<CallPage> list_by_chunks(MysqlSession& session, const CallQuery& query) {
+std::optional<CallPage> list_by_chunks(MysqlSession& session, const CallQuery& query, Pages pages) {
   Snapshot snapshot{session};
   auto rollup = CallRollup::open(session, query);
   if (!rollup) return std::nullopt;
@@ -183,7 +188,7 @@ std::optional<CallPage> list_by_chunks(MysqlSession& session, const CallQuery& q
   if (query.count) page.totals.count = rollup->count();
   if (query.count_by.any()) page.totals.counts = list_counts(session, *rollup);
   const PlacedPage placed = query.page_size > 0 ? rollup->place_page() : PlacedPage{query};
-  page.rows = read_page(session, std::move(snapshot), placed.query, placed.place);
+  page.rows = read_page(session, std::move(snapshot), placed.query, placed.place, pages);
   return page;
 }
 
@@ -220,14 +225,14 @@ std::optional<Access> CallStore::ask_for_access(const Reader& reader, std::uint6
   return access;
 }
 
-CallPage CallStore::list_calls(CallQuery query, const Access& access) {
+CallPage CallStore::list_calls(CallQuery query, const Access& access, Pages pages) {
   if (query.position) {  // the records next to the page are known by these
     for (const SortKey& key : query.sort) {
       if (row_of(key.field).attribute) query.fields.insert(key.field);
     }
   }
   if (access.has_chunks && CallRollup::helps(query)) {
-    if (auto page = list_by_chunks(session_, query)) return *std::move(page);
+    if (auto page = list_by_chunks(session_, query, pages)) return *std::move(page);
   }
   PagePlace place{.offset = query.offset()};
   if (access.first_id > 0) place.scope.ids = {{access.first_id}};
@@ -248,7 +253,7 @@ CallPage CallStore::list_calls(CallQuery query, const Access& access) {
     }
     page.totals.counts = list_counts(session_, query, place.scope.cutoff);
   }
-  page.rows = read_page(session_, std::move(snapshot), query, place);
+  page.rows = read_page(session_, std::move(snapshot), query, place, pages);
   return page;
 }
 

@@ -16,6 +16,10 @@ struct CallPage {
   std::unique_ptr<CallRows> rows{};  ///< reads from the session: at most one at a time, and not beyond its life
 };
 
+/// Whether the records of a page with large contents are all of one instant, for which the database keeps what a purge
+/// deletes until the page is read to its end.
+enum class Pages : std::uint8_t { whole, loose };
+
 /// The records in the database. Every function, and CallRows::next(), throws DatabaseError.
 class CallStore {
  public:
@@ -25,7 +29,7 @@ class CallStore {
   [[nodiscard]] std::optional<Access> find_access(const Reader& reader, std::uint64_t webhook_id);
 
   /// Where the query has a position, the fields of its sort are read beside its own.
-  [[nodiscard]] CallPage list_calls(CallQuery query, const Access& access);
+  [[nodiscard]] CallPage list_calls(CallQuery query, const Access& access, Pages pages = Pages::whole);
 
   /// What the query says of its webhook and of the fields to read holds. No row: there is no such record, or it has
   /// expired.

@@ -33,4 +33,10 @@ std::string rfc3339_from_sql(std::string_view datetime) {
   return text += 'Z';
 }
 
+std::string sql_from_rfc3339(std::string_view date_time) {
+  std::string text{date_time.substr(0, date_time.size() - 1)};
+  text[10] = ' ';
+  return text;
+}
+
 }  // namespace webhook_calls

@@ -22,4 +22,7 @@ struct Instant {
 /// and `Z`.
 [[nodiscard]] std::string rfc3339_from_sql(std::string_view datetime);
 
+/// The other way round, as the database compares it.
+[[nodiscard]] std::string sql_from_rfc3339(std::string_view date_time);
+
 }  // namespace webhook_calls

@@ -495,6 +495,32 @@ BOOST_AUTO_TEST_CASE(all_at_once) {
   check(rows, kList);
 }
 
+// An export has neither pages nor members beside its records; all else is as ever.
+BOOST_AUTO_TEST_CASE(exports) {
+  const struct {
+    std::string query, faults;
+  } rows[] = {
+      {"", ""},
+      {"sort=-id&filter[id]=1&fields[notification/webhook/calls]=body&fields[notification/webhooks]=name", ""},
+      {"page[number]=1", "page[number]"},
+      {"page[size]=10&page%5Bafter%5D=&page[typo]=1&page=2", "page[size] page[after] page[typo] page"},
+      {"count=false&count_by=http_code", "count count_by"},
+      {"include=&included=webhook&include[]=webhook", "include included include[]"},
+      {"typo=1&filter[id]=x&page[size]=1", "typo filter[id] page[size]"},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST_CONTEXT(row.query) {
+      std::string faults;
+      try {
+        static_cast<void>(decode_call_params(parse_query_string(row.query), kList, true));
+      } catch (const ApiError& error) {
+        for (const Fault& fault : error.faults()) faults += (faults.empty() ? "" : " ") + fault.parameter;
+      }
+      BOOST_TEST(faults == row.faults);
+    }
+  }
+}
+
 /// A fault names the element that is wrong, and those behind the 100th are not looked at: the answer to 30 KB must not
 /// be 450 MB.
 BOOST_AUTO_TEST_CASE(long_lists_of_faults_stay_small) {

@@ -43,6 +43,7 @@ BOOST_AUTO_TEST_CASE(from_sql) {
   for (const auto& row : rows) {
     BOOST_TEST_CONTEXT(row.datetime) { BOOST_TEST(rfc3339_from_sql(row.datetime) == row.expected); }
   }
+  BOOST_TEST(sql_from_rfc3339("2026-11-01T10:00:00.123Z") == "2026-11-01 10:00:00.123");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -110,6 +110,28 @@ BOOST_AUTO_TEST_CASE(counts_by_group) {
                  R"("meta":{"count":5,"counts":[{"http_code":200,"count":5}]}})");
 }
 
+BOOST_AUTO_TEST_CASE(lines) {
+  const struct {
+    std::string fields;
+    std::vector<CallRow> records;
+  } rows[] = {
+      {"", {}}, {"", {kAnswered}}, {"?", {kAnswered, kUnanswered, kAnswered}}, {"webhook", {kAnswered, kUnanswered}}};
+  for (const auto& row : rows) {
+    const Asked asked{row.fields == "?" ? "" : "fields[notification/webhook/calls]=" + row.fields};
+    Recording output;
+    Response response{output, false};
+    ListedRows records{row.records, false, 5};
+    BOOST_TEST(write_call_lines(response, asked.request(), records) == row.records.size());
+    response.finish();
+    std::string text = output.text.substr(output.text.find("\r\n\r\n") + 4);
+    BOOST_TEST(std::ranges::count(text, '\n') == static_cast<std::ptrdiff_t>(row.records.size()));
+    if (!text.empty()) text.pop_back();
+    std::ranges::replace(text, '\n', ',');
+    const std::string document = list(asked, row.records);
+    BOOST_TEST(document.starts_with(kBegin + "[" + text + "]"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(included) {
   const auto between = [](const std::string& text) {
     const auto begin = text.find(R"("included":)");

@@ -30,6 +30,7 @@ BOOST_AUTO_TEST_CASE(everything_from_its_parameter) {
       {"HTTP_IF_NONE_MATCH", "\"x\""},
       {"ACCOUNT_ID", "42"},
       {"HTTP_ACCOUNT_ID", "43"},
+      {"EXPORTS", "on"},
       {"HTTP_REQUEST_ID", "client"},
       {"HTTP_CONTENT_TYPE", "client/type"},
   });
@@ -42,10 +43,13 @@ BOOST_AUTO_TEST_CASE(everything_from_its_parameter) {
   BOOST_TEST(request.content_type == "text/plain");
   BOOST_TEST(request.if_none_match == "\"x\"");
   BOOST_TEST(request.account_id == "42");
+  BOOST_TEST(request.exports);
 }
 
 BOOST_AUTO_TEST_CASE(no_client_header_names_the_account) {
   BOOST_TEST(read({{"HTTP_ACCOUNT_ID", "42"}}).account_id.empty());
+  BOOST_TEST(!read({{"HTTP_EXPORTS", "on"}}).exports);
+  BOOST_TEST(!read({{"EXPORTS", ""}}).exports);
 }
 
 BOOST_AUTO_TEST_CASE(path_without_document_uri) {

@@ -171,6 +171,24 @@ BOOST_AUTO_TEST_CASE(reset_after_a_part_was_written) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(length_can_be_hidden) {
+  for (const bool head : {false, true}) {
+    Recording output;
+    Response response{output, head};
+    response.hide_length();
+    if (!head) response.body() += "{}";
+    response.finish();
+    BOOST_TEST(output.text == (head ? "Status: 200 OK\r\n\r\n" : "Status: 200 OK\r\n\r\n{}"));
+    BOOST_TEST(output.ended);
+  }
+  Recording output;
+  Response response{output, false};
+  response.hide_length();
+  BOOST_TEST(response.reset());
+  response.finish();
+  BOOST_TEST(output.text == "Status: 200 OK\r\nContent-Length: 0\r\n\r\n");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace webhook_calls
