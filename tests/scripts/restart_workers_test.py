@@ -12,7 +12,7 @@ from pathlib import Path
 from commands import PROJECT, ScriptTest, environment, start_service
 from faults import Held, Leftovers
 from load import SteadyLoad
-from service import LIST, SANITIZED, WORKER, check_answer, process_state, session_processes, wait_until
+from service import LIST, SANITIZED, WORKER, check_answer, executable, process_state, session_processes, wait_until
 
 TOKEN = [("Authorization", "Bearer reader-1")]
 SMALL, BIG = LIST % 1, LIST % 9
@@ -30,9 +30,16 @@ def setUpModule():
     service.add_numbered_calls(9, 300, "REPEAT('x', 65536)", above=9000)
 
 
+def exports():
+    """The workers of scripts/run's other pool."""
+    return [pid for pid in service.processes("exports") if executable(pid) == WORKER]
+
+
 class RestartTest(ScriptTest):
     def assert_all_replaced(self, server, before, output):
         after = server.worker_pids()
+        if server is service:  # they come last
+            after += exports()
         self.assertEqual((len(before), set()), (len(after), set(before) & set(after)))
         replaced = re.findall(r"^Worker (\d+) is replaced by (\d+)\.$", output, re.M)
         self.assertEqual(len(before), len(output.splitlines()), output)
@@ -47,7 +54,7 @@ class RestartTest(ScriptTest):
         left = Leftovers(service, server)
         with SteadyLoad(server, SMALL, TOKEN, IDS) as load:
             while load.total() < ANSWERS or rounds < 3:
-                before = server.worker_pids()
+                before = server.worker_pids() + (exports() if server is service else [])
                 self.assert_all_replaced(server, before, self.succeeds("restart-workers", *arguments))
                 rounds += 1
                 load.wait_for(20)
@@ -60,8 +67,8 @@ class RestartTest(ScriptTest):
         """Of the service, and of its other pools."""
         pools = [pool.pid for pool in service._pools if pool.pid != server.multiwatch()]  # pylint: disable=protected-access
         found = {pid for session in pools for pid in session_processes(session)}
-        found |= {service.session("nginx"), service.session("database")}
-        return found | ({server.multiwatch()} if server is service else set(service.processes("pool")))
+        found |= {service.session("nginx"), service.session("database"), service.session("exports")}
+        return found | ({server.multiwatch()} if server is service else set(service.processes("pool") + exports()))
 
     def test_pool_of_scripts_run(self):
         """It has one worker."""

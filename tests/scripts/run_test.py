@@ -20,7 +20,7 @@ from commands import PROJECT, call, environment, path_that_notes_arguments, proc
 from service import (LIST, MYSQLD, RUN_OPTIONS, WORKER, Exchange, check_answer, die_with_parent, executable, free_port, process_state,
                      send_signal, wait_until)
 
-WORKERS = 2
+WORKERS, EXPORT_WORKERS = 2, 1
 folder = run = first_words = None
 
 
@@ -57,7 +57,8 @@ class Run:
             die_with_parent()
 
         variables = environment(WEBHOOK_CALLS_STATE=str(self.state), WEBHOOK_CALLS_PORT=str(self.port),
-                                WEBHOOK_CALLS_WORKERS=str(WORKERS))
+                                WEBHOOK_CALLS_WORKERS=str(WORKERS),
+                                WEBHOOK_CALLS_EXPORT_WORKERS=str(EXPORT_WORKERS))
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen([PROJECT / "scripts/run", *arguments, *RUN_OPTIONS], env={**variables, **changes}, cwd=folder,
                                             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
@@ -71,10 +72,10 @@ class Run:
         self.env = self.read_env("bash")
 
     def read_env(self, shell):
-        script = '. "$1"; for name in URL TOKEN DB_SOCKET DB_NAME FCGI_SOCKET; do eval echo "\\$$name"; done'
+        script = '. "$1"; for name in URL TOKEN DB_SOCKET DB_NAME FCGI_SOCKET EXPORT_SOCKET; do eval echo "\\$$name"; done'
         lines = subprocess.run([shell, "-c", "set -eu; " + script, shell, self.state / "run.env"], check=True, capture_output=True,
                                text=True, timeout=10).stdout.splitlines()
-        return dict(zip(("URL", "TOKEN", "DB_SOCKET", "DB_NAME", "FCGI_SOCKET"), lines))
+        return dict(zip(("URL", "TOKEN", "DB_SOCKET", "DB_NAME", "FCGI_SOCKET", "EXPORT_SOCKET"), lines))
 
     def text(self):
         return self.output.read_text(errors="replace")
@@ -120,7 +121,7 @@ class Run:
         return [process for process in processes_in(self.state) if executable(process) == WORKER]
 
     def sockets(self):
-        return [Path(self.env[name]) for name in ("DB_SOCKET", "FCGI_SOCKET")]
+        return [Path(self.env[name]) for name in ("DB_SOCKET", "FCGI_SOCKET", "EXPORT_SOCKET")]
 
 
 class RunningTest(unittest.TestCase):
@@ -140,7 +141,8 @@ class DemoTest(RunningTest):
 
     def test_run_env(self):
         expected = {"URL": f"http://127.0.0.1:{run.port}", "TOKEN": secrets_of(run.state)[-1], "DB_NAME": "webhook_calls",
-                    "DB_SOCKET": str(run.state / "socket/db.sock"), "FCGI_SOCKET": str(run.state / "socket/fcgi.sock")}
+                    "DB_SOCKET": str(run.state / "socket/db.sock"), "FCGI_SOCKET": str(run.state / "socket/fcgi.sock"),
+                    "EXPORT_SOCKET": str(run.state / "socket/exports.sock")}
         for shell in ("bash", "sh"):
             self.assertEqual(expected, run.read_env(shell))
 
@@ -220,15 +222,15 @@ class EndTest(RunningTest):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number):
                 self.setUp()
-                self.assertEqual(WORKERS, len(run.workers()))
+                self.assertEqual(WORKERS + EXPORT_WORKERS, len(run.workers()))
                 self.assertEqual(0, run.stop(number))
                 self.assert_nothing_is_left(run)
 
     def test_killed_parts_come_back(self):
-        for part in ("database", "pool", "nginx"):
+        for part in ("database", "pool", "exports", "nginx"):
             with self.subTest(part):
                 process = run.part(part)
-                wait_until(lambda: run.answers() and len(run.workers()) == WORKERS, "whole service")
+                wait_until(lambda: run.answers() and len(run.workers()) == WORKERS + EXPORT_WORKERS, "whole service")
                 others = [other for other in processes_in(run.state) if os.getsid(other) == run.part(part)]
                 self.assertIn(process, others)
                 send_signal(process, signal.SIGKILL)
@@ -236,7 +238,7 @@ class EndTest(RunningTest):
                 wait_until(lambda: process_state(process) in ("", "Z"), f"end of the {part}")
                 wait_until(lambda: run.part(part) not in (None, process) and run.answers(), f"answer after the {part} was killed", 20)
                 self.assertLess(time.monotonic() - killed_at, 10)
-                wait_until(lambda: len(run.workers()) == WORKERS, "pool of the old size")
+                wait_until(lambda: len(run.workers()) == WORKERS + EXPORT_WORKERS, "pool of the old size")
                 self.assertEqual([], [other for other in others if process_state(other) not in ("", "Z")])
                 self.assertIsNone(run.process.poll())
         self.assertEqual(((45,),), run.sql("SELECT COUNT(*) FROM webhook_calls"))
@@ -250,7 +252,7 @@ class EndTest(RunningTest):
         run.start()
         self.assertTrue(run.answers())
         self.assertEqual([], [process for process in left if process in processes_in(run.state)])
-        self.assertEqual(WORKERS, len(run.workers()))
+        self.assertEqual(WORKERS + EXPORT_WORKERS, len(run.workers()))
         self.assertEqual(((45,),), run.sql("SELECT COUNT(*) FROM webhook_calls"))
         self.assertEqual(0, run.stop())
         self.assert_nothing_is_left(run)
@@ -323,6 +325,7 @@ class SettingsTest(RunningTest):
             self.refused(2, "WEBHOOK_CALLS_PORT must be a port", WEBHOOK_CALLS_PORT=port)
         for workers in ("0", "-1", "many", "1000"):
             self.refused(2, "WEBHOOK_CALLS_WORKERS must be a number", WEBHOOK_CALLS_WORKERS=workers)
+            self.refused(2, "WEBHOOK_CALLS_EXPORT_WORKERS must be a number", WEBHOOK_CALLS_EXPORT_WORKERS=workers)
         for size in ("0", "128", "0M", "lots", "1.5G", "-1M", "100000G"):
             self.refused(2, "WEBHOOK_CALLS_BUFFER_POOL must be a size", WEBHOOK_CALLS_BUFFER_POOL=size)
         for worker in ("/nonexistent/webhook-calls", str(PROJECT / "README.md"), str(folder)):
