@@ -26,8 +26,12 @@ A table is a request with <row> in it, and after --- a line for each of its valu
 
     filter[id]=2,1          => 1 2                  these records, in this order (7..9 for 7 8 9, none for none)
     count=yes               => 1 2 3 count 3        and this meta.count
+    text/csv                => csv 1 2              an export in CSV (or ndjson) with these records
     page[size]=0&sort=x     => 400 page[size] sort  this status, here with the source.parameter of each error object
     application/json        => 200                  this status
+
+Where the answer's lines have the Content-Type of an export, what follows them are the export's own lines, in which
+\\xNN is a byte.
 
 In a row {1..100} stands for 1,2,…,100 and {100*x=1} for x=1&x=1… Beyond what is written here, the rules that hold for every
 answer are checked each time (service.py, check_answer).
@@ -55,7 +59,7 @@ class Case:
     """One request and what its answer must be."""
 
     def __init__(self, where, title, request, status=None, headers=(), document=None, ids=None, count=None,
-                 parameters=None):
+                 parameters=None, export=None, export_lines=None):
         self.where, self.title = where, title
         method_and_target, *lines = request
         self.method, _, self.target = method_and_target.partition(" ")
@@ -68,7 +72,7 @@ class Case:
             self.request_headers.append(("Authorization", TOKEN))
         self.request_headers = [(name, None if value == "<absent>" else value) for name, value in self.request_headers]
         self.status, self.headers, self.document = status, headers, document
-        self.ids, self.count, self.parameters = ids, count, parameters
+        self.ids, self.count, self.parameters, self.export, self.export_lines = ids, count, parameters, export, export_lines
 
 
 def unescape(text):
@@ -113,7 +117,12 @@ def read_block(where, begin, name, block):
         del answer[0]
     blank = answer.index("") if "" in answer else len(answer)
     document = "\n".join(line for line in answer[blank:] if not line.startswith("#")).strip()
+    content_type = dict(map(split_header, answer[1:blank])).get("Content-Type", "")
+    export = {"text/csv": "csv", "application/x-ndjson": "ndjson"}.get(content_type.partition(";")[0])
     try:
+        if export:
+            return Case(where, title, request, int(answer[0]), [split_header(line) for line in answer[1:blank]], export=export,
+                        export_lines=document.split("\n") if document else None)
         yield Case(where, title, request, int(answer[0]), [split_header(line) for line in answer[1:blank]],
                    json.loads(document) if document else None)
     except ValueError as error:
@@ -128,12 +137,13 @@ def read_row(where, title, request, line):
     words = shlex.split(wanted)
     if re.fullmatch("[2-5][0-9][0-9]", words[0]):
         return Case(where, f"{title}: {row}", request, int(words[0]), parameters=words[1:])
+    export = words.pop(0) if words[0] in ("csv", "ndjson") else None
     count = None
     if "count" in words:
         count = int(words[words.index("count") + 1])
         words = words[: words.index("count")]
     ids = [number for word in words if word != "none" for number in id_range(word)]
-    return Case(where, f"{title}: {row}", request, 200, ids=ids, count=count)
+    return Case(where, f"{title}: {row}", request, 200, ids=ids, count=count, export=export)
 
 
 def id_range(word):
@@ -211,7 +221,7 @@ def check_case(service, case):
     headers = [(name, fill_in_tag(service, case, value)) for name, value in case.request_headers]
     answer = service.send(case.method, case.target, headers, version=case.version)
     expect(answer.status == case.status, f"the status is {answer.status}, not {case.status}:\n{answer.body[:2000]!r}")
-    document = check_answer(answer, case.method)
+    document = check_answer(answer, case.method, export=case.export)
     request_id = answer.header("X-Request-Id")
     for name, wanted in case.headers:
         got = answer.header(name)
@@ -224,6 +234,10 @@ def check_case(service, case):
     if case.document is not None:
         wrong = difference(case.document, document, request_id)
         expect(not wrong, wrong)
+    if case.export_lines is not None:
+        line_end = "\r\n" if case.export == "csv" else "\n"
+        wanted = "".join(unescape(line) + line_end for line in case.export_lines).encode("latin-1")
+        expect(answer.body == wanted, f"the export is {answer.body!r}, not {wanted!r}")
     if case.ids is not None:
         expect(answer.ids() == case.ids, f"the records are {answer.ids()}, not {case.ids}")
     if case.count is not None:
@@ -246,7 +260,7 @@ def fill_in_tag(service, case, value):
 
 def check_head(service, case, headers, answer):
     """HEAD answers the headers of GET."""
-    variable = ("date", "x-request-id")
+    variable = ("date", "x-request-id", "content-disposition")  # the file's name has a time in it
     of_get = service.send("GET", case.target, headers, version=case.version)
     of_head = {(name, value) for name, value in answer.headers if name.lower() not in variable}
     of_get = {(name, value) for name, value in of_get.headers if name.lower() not in variable}

@@ -9,9 +9,11 @@ find is a failure.
 """
 
 import calendar
+import csv
 import ctypes
 import gzip
 import hashlib
+import io
 import json
 import os
 import random
@@ -75,7 +77,14 @@ class Answer:
         return json.loads(self.body)
 
     def ids(self):
-        return [int(resource["id"]) for resource in self.json()["data"]]
+        if self.export() == "csv":
+            return [int(row["id"]) for row in csv.DictReader(io.StringIO(self.body.decode(), newline=""))]
+        resources = map(json.loads, self.body.splitlines()) if self.export() else self.json()["data"]
+        return [int(resource["id"]) for resource in resources]
+
+    def export(self):
+        """csv, ndjson, or None for any other answer."""
+        return {"text/csv; charset=utf-8; header=present": "csv", "application/x-ndjson": "ndjson"}.get(self.header("Content-Type"))
 
 
 def dechunk(rest):
@@ -528,8 +537,9 @@ TITLES = {
 SOURCES = {401: {"header": "Authorization"}, 406: {"header": "Accept"}, 415: {"header": "Content-Type"}}
 
 
-def check_answer(answer, method="GET", challenge="Bearer"):
-    """The rules that hold for each answer; returns its document (None where there is no body). `challenge`: of a 401."""
+def check_answer(answer, method="GET", challenge="Bearer", export=None):
+    """The rules that hold for each answer; returns its document (None where there is no body). `challenge`: of a 401. `export`: what
+    the answer must be if it is no error, csv or ndjson; then there is no document."""
     expect(answer.complete, "the answer is not complete")
     request_id = answer.header("X-Request-Id")
     expect(request_id, "there is no X-Request-Id")
@@ -540,6 +550,14 @@ def check_answer(answer, method="GET", challenge="Bearer"):
         expect(answer.header(required[0]) == required[1], f"{required[0]} is {answer.header(required[0])}")
     if answer.status in (429, 503):
         expect(re.fullmatch("[1-9][0-9]*", answer.header("Retry-After") or ""), f"a {answer.status} without Retry-After")
+    if export and answer.status == 200:
+        expect(answer.export() == export, f"Content-Type is {answer.header('Content-Type')}, and not that of {export}")
+        name = rf'attachment; filename="webhook-[0-9]+-calls-[0-9T-]+Z\.{export}"'
+        expect(re.fullmatch(name, answer.header("Content-Disposition") or ""), f"the file's name: {answer.header('Content-Disposition')}")
+        expect(answer.header("Content-Length") is None, "there is a length, which HEAD cannot tell")
+        expect(method != "HEAD" or answer.body == b"", f"there is a body: {answer.body[:80]!r}")
+        answer.body.decode("utf-8")  # strict
+        return None
     if answer.status != 304:
         expect(answer.header("Content-Type") == "application/vnd.api+json",
                f"Content-Type is {answer.header('Content-Type')}")
