@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+import export_model
 import model
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
@@ -300,7 +301,32 @@ def compare(service, dataset, webhook_id, call_id, query):
     return answer
 
 
-def shrink(service, dataset, webhook_id, call_id, query, wrong):
+def compare_export(service, dataset, webhook_id, kind, query):
+    calls, webhooks = dataset
+    target = LIST % webhook_id + (f"?{query}" if query else "")
+    status, faults, columns, expected = export_model.answer(calls, webhooks, NOW, ACCOUNT, webhook_id, query)
+    headers = [*TOKEN, ("Accept", export_model.ACCEPTED[kind])]
+    answer = service.send("GET", target, headers)
+    got = None
+    try:
+        document = check_answer(answer, export=kind)
+        expect(answer.status == status, f"status {answer.status} should be {status} {sorted(faults)}")
+        if status == 400:
+            named = {model.key_of(error["source"]["parameter"]) for error in document["errors"]}
+            expect(named == faults, f"faults {sorted(named)} should be {sorted(faults)}")
+        elif status == 200:
+            header, got = export_model.read(answer.body, kind)
+            if kind == "csv":
+                expect(header == columns, f"the columns are {header} and not {columns}")
+                expected = [export_model.row_of(resource) for resource in expected]
+            expect(got == expected, "the records differ")
+    except (Wrong, ValueError, KeyError) as wrong:
+        raise Wrong(f"{wrong!r}\nexpected {expected!r:.3000}\ngot      {got!r:.3000}\n"
+                    f"{curl_line(service, 'GET', target, headers)}") from None
+    return answer
+
+
+def shrink(service, dataset, webhook_id, call_id, query, wrong, compare=compare):
     """Leaves out parameters as long as the answer stays wrong."""
     parts = query.split("&")
     for part in list(parts):
@@ -367,7 +393,7 @@ def redacted(dataset):
 
 def run(service, redacting, seed, queries, seconds, single):
     """`redacting`: a server of the same records that does not show some headers. Each third query goes there."""
-    per_dataset, statuses, walks = 250, {}, 0
+    per_dataset, statuses, walks, exports = 250, {}, 0, 0
     deadline = time.monotonic() + seconds
     for number in range(queries):
         if time.monotonic() > deadline:
@@ -387,10 +413,17 @@ def run(service, redacting, seed, queries, seconds, single):
         known = rng.choice((dataset, shown))  # to somebody who guesses what is hidden, too
         query = Queries(rng, known[0]).make(call_id is None)
         server, expected = (redacting, shown) if number % 3 == 2 else (service, dataset)
+        kind = rng.choice(("csv", "ndjson")) if call_id is None and rng.random() < 0.2 else None
         if single:
             webhook_id, call_id, query = int(single[1]), int(single[2]) or None, single[3]
-            server, expected = (redacting, shown) if single[4] == "redacted" else (service, dataset)
+            server, expected = (redacting, shown) if single[4].startswith("redacted") else (service, dataset)
+            kind = single[4].partition("-")[2] or None
         try:
+            if kind:
+                answer = compare_export(server, expected, webhook_id, kind, query)
+                exports += answer.status == 200
+                statuses[answer.status] = statuses.get(answer.status, 0) + 1
+                continue
             answer = compare(server, expected, webhook_id, call_id, query)
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
             walkable = answer.status == 200 and webhook_id == 1 and call_id is None and "page" not in query
@@ -399,14 +432,17 @@ def run(service, redacting, seed, queries, seconds, single):
                 walk(server, expected, query, size)
                 walks += 1
         except Wrong as wrong:
-            query, wrong = shrink(server, expected, webhook_id, call_id, query, wrong)
-            kind = "redacted" if server is redacting else "plain"
-            repeat = f"--dataset {dataset_seed} {webhook_id} {call_id or 0} {shlex.quote(query)} {kind}"
+            if kind:
+                query, wrong = shrink(server, expected, webhook_id, kind, query, wrong, compare_export)
+            else:
+                query, wrong = shrink(server, expected, webhook_id, call_id, query, wrong)
+            name = ("redacted" if server is redacting else "plain") + (f"-{kind}" if kind else "")
+            repeat = f"--dataset {dataset_seed} {webhook_id} {call_id or 0} {shlex.quote(query)} {name}"
             print(f"MISMATCH in query {number} of seed {seed}, here without what does not matter\n"
                   f"query    {query}\n{wrong}\nagain: {sys.argv[0]} {repeat}")
             return False
     counts = ", ".join(f"{count} times {status}" for status, count in sorted(statuses.items()))
-    print(f"{sum(statuses.values())} queries agree with the model ({counts}; {walks} walks along next)")
+    print(f"{sum(statuses.values())} queries agree with the model ({counts}; {walks} walks along next, {exports} exports)")
     return True
 
 
@@ -416,13 +452,16 @@ def main():
     parser.add_argument("--queries", type=int, default=2500 if SANITIZED else 20000)
     parser.add_argument("--seconds", type=int, default=60, help="the end, even where some of the queries are left")
     parser.add_argument("--dataset", nargs=5, metavar=("DATASET", "WEBHOOK", "CALL", "QUERY", "SERVER"),
-                        help="one query, on the records of that dataset; CALL is 0 for the list, SERVER plain or redacted")
+                        help="one query, on the records of that dataset; CALL is 0 for the list, SERVER plain or redacted, "
+                        "and of an export plain-csv and so on")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     with Service(workers=2) as service:
         service.add_token("reader-1", ACCOUNT)
         service.freeze_clock("2026-11-30 12:00:00.000")
-        redacting = service.pool("redacting", WEBHOOK_CALLS_REDACT_HEADERS="Set-Cookie, X-Api-Key")
+        own = Path(service.env["FCGI_SOCKET"]).parent / "redacting.fcgi"
+        redacting = service.pool("redacting", server_lines=f'set $webhook_calls_export_pool "unix:{own}";',
+                                 WEBHOOK_CALLS_REDACT_HEADERS="Set-Cookie, X-Api-Key")
         queries = 1 if arguments.dataset else arguments.queries
         return 0 if run(service, redacting, arguments.seed, queries, arguments.seconds, arguments.dataset) else 1
 
