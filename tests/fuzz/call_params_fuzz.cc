@@ -120,10 +120,23 @@ void check_links(const Route& route, const QueryString& parsed, const CallQuery&
   }
 }
 
+/// An export accepts what a list does, but for pages and members that it does not have, and nothing else.
+void check_export(const QueryString& parsed) {
+  try {
+    const CallParams params = decode_call_params(parsed, {7}, true);
+    require(!params.query.position && !params.query.count && !params.shape.included, "an export has no pages");
+    require(params.query.page_number == 1 && params.query.page_size == kMaxPageSize, "an export has no page's size");
+    require(decode_call_params(parsed, {7}).query == params.query, "an export's query is that of the list");
+  } catch (const ApiError& error) {
+    check_refusal(parsed, error);
+  }
+}
+
 }  // namespace
 
 void run(std::string_view input) {
   const QueryString parsed = parse_query_string(input);
+  check_export(parsed);
   for (const Route& route : {Route{7}, Route{7, 1842}}) {
     try {
       const CallParams params = decode_call_params(parsed, route);

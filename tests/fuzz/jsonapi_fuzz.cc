@@ -42,6 +42,19 @@ void check_document(std::string_view text, const Asked& asked, const CallRow& ro
   for (const rapidjson::Value& resource : data.GetArray()) check_resource(resource, asked, row);
 }
 
+/// Two lines, each of which is in the list.
+void check_lines(const std::string& list, const Asked& asked, const CallRow& row) {
+  Recording output;
+  Response response{output, false};
+  ListedRows rows{{row, row}};
+  require(write_call_lines(response, asked.request(), rows) == 2, "both written");
+  response.finish();
+  std::string_view lines = std::string_view{output.text}.substr(output.text.find("\r\n\r\n") + 4);
+  const std::string_view first = take_until(lines, '\n'), second = take_until(lines, '\n');
+  require(lines.empty() && first == second, "two lines");
+  require(list.find("[" + std::string{first} + "," + std::string{second} + "]") != std::string::npos, "as in the list");
+}
+
 }  // namespace
 
 void run(std::string_view input) {
@@ -64,6 +77,7 @@ void run(std::string_view input) {
       }
       response.finish();
       check_document(output.text, asked, row);
+      if (!route.call_id) check_lines(output.text, asked, row);
     } catch (const ApiError&) {  // call_params_fuzz looks at these
     }
   }
