@@ -17,7 +17,7 @@ PROJECT = GIVEN / "project"
 SETTINGS = Path("/etc/webhook-calls")
 SOCKET = Path("/run/webhook-calls/fcgi.sock")
 UNIT = "webhook-calls.service"
-UNITS = ("webhook-calls.socket", UNIT, "webhook-calls-upkeep.timer")
+UNITS = ("webhook-calls.socket", UNIT, "webhook-calls-exports.socket", "webhook-calls-upkeep.timer")
 WORKERS = 4
 LIST = "/api/v3/notification/webhook/1/calls?page[size]=25&count=true"
 # Of account 1, for the next boot too.
@@ -84,11 +84,11 @@ def wait_until(condition, what, seconds=30):
     return value
 
 
-def get(target=LIST, token=None):
+def get(target=LIST, token=None, **headers):
     """The status and the whole body; 0 where the answer did not arrive in full."""
     client = http.client.HTTPConnection("127.0.0.1", 80, timeout=60)
     try:
-        client.request("GET", target, headers={"Authorization": f"Bearer {token or TOKEN.read_text()}"})
+        client.request("GET", target, headers={"Authorization": f"Bearer {token or TOKEN.read_text()}", **headers})
         answer = client.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:

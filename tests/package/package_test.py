@@ -28,7 +28,7 @@ def versions():
 
 
 def states(what="is-active"):
-    """Of the three units."""
+    """Of our units."""
     return subprocess.run(["systemctl", what, *UNITS], capture_output=True, text=True).stdout.split()
 
 
@@ -64,7 +64,7 @@ def install():
 
 def look_at_what_is_there_before_the_steps():
     """Without a database the service is up already; it answers as soon as there is one."""
-    assert states() == ["active"] * 3, states()
+    assert states() == ["active"] * len(UNITS), states()
     assert (SETTINGS / "reader.password").read_text() == ""
     said["units"] = states("is-enabled")
 
@@ -74,7 +74,7 @@ class InstallationTest(unittest.TestCase):
         printed = {command.split(" ")[0]: text for command, text in said.items()}
         self.assertEqual(1, printed["apt"].count(STEPS), printed["apt"])
         self.assertIn('"meta":{"count":0}', printed["curl"])
-        self.assertEqual(["enabled"] * 3, said["units"])
+        self.assertEqual(["enabled"] * len(UNITS), said["units"])
 
     def test_files(self):
         self.assertEqual("", call("dpkg", "--verify", "webhook-calls"))
@@ -122,6 +122,16 @@ class ServiceTest(unittest.TestCase):
         self.assertEqual(WORKERS, len(workers()))
         for pid in workers():
             self.assertIn("SCHED_BATCH", call("chrt", "-p", str(pid)))
+
+    def test_exports_have_workers_of_their_own(self):
+        """Which start with the first one, in the same sandbox."""
+        before = workers()
+        status, body = get("/api/v3/notification/webhook/1/calls", Accept="text/csv")
+        self.assertEqual((200, 1001), (status, body.count(b"\r\n")), body[:300])
+        self.assertEqual("active", properties("ActiveState", unit="webhook-calls-exports.service")["ActiveState"])
+        self.assertEqual(before, workers())
+        self.assertIn('"route":"export"', journal("--lines=5", unit="webhook-calls-exports.service"))
+        self.assertEqual(406, get("/api/v3/notification/webhook/1/calls/1", Accept="text/csv")[0])
 
     def test_the_password_is_for_the_workers_alone(self):
         self.assertEqual("600", call("stat", "-c", "%a", str(SETTINGS / "reader.password")).strip())
@@ -255,7 +265,7 @@ class UpgradeTest(unittest.TestCase):
         self.assertNotIn(STEPS, output)
         self.assertEqual(self.secrets, {name: (SETTINGS / name).read_text() for name in SECRETS})
         self.assertEqual(self.count, json.loads(get()[1])["meta"]["count"])
-        self.assertEqual(["active"] * 3, states())
+        self.assertEqual(["active"] * len(UNITS), states())
 
     def test_1_nothing_else_changed(self):
         edited = (SETTINGS / "webhook-calls.conf").read_text() + "WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT=7\n"
@@ -300,7 +310,7 @@ class AgainTest(unittest.TestCase):
 
     def test_1_all_comes_up_by_itself(self):
         wait_until(lambda: get()[0] == 200, "answer of 200")
-        self.assertEqual(["active"] * 3, states())
+        self.assertEqual(["active"] * len(UNITS), states())
         self.assertEqual(WORKERS, len(workers()))
         self.assertLessEqual(1000, json.loads(get()[1])["meta"]["count"])
 
@@ -310,7 +320,7 @@ class AgainTest(unittest.TestCase):
         self.assertFalse(succeeds("pgrep", "-u", "webhook-calls"))
         self.assertFalse(succeeds("pgrep", "-x", "webhook-calls"))
         self.assertFalse(SOCKET.parent.exists())
-        self.assertEqual(["inactive"] * 3, states())
+        self.assertEqual(["inactive"] * len(UNITS), states())
         self.assertNotIn(str(SOCKET), Path("/proc/net/unix").read_text())
         kept = {*SECRETS, "webhook-calls.conf", "webhook-calls.conf.dpkg-dist"}
         self.assertEqual(kept, {file.name for file in SETTINGS.iterdir()})
@@ -322,7 +332,7 @@ class AgainTest(unittest.TestCase):
 
     def test_3_installation_after_a_removal(self):
         self.assertNotIn(STEPS, apt("install", "/root/new.deb"))
-        self.assertEqual(["active"] * 3, states())
+        self.assertEqual(["active"] * len(UNITS), states())
         wait_until(lambda: get()[0] == 200, "answer of 200")
 
     def test_4_purge(self):
@@ -353,7 +363,7 @@ class AgainTest(unittest.TestCase):
         finally:
             policy.unlink()
         self.assertIn(STEPS, output)
-        self.assertEqual((["inactive"] * 3, ["enabled"] * 3), (states(), states("is-enabled")))
+        self.assertEqual((["inactive"] * len(UNITS), ["enabled"] * len(UNITS)), (states(), states("is-enabled")))
         self.assertFalse(SOCKET.exists())
         apt("purge", "webhook-calls")
         self.assertEqual([], leftovers())
@@ -364,7 +374,7 @@ class AgainTest(unittest.TestCase):
         call(*inside, "install", str(PACKAGES[1]))
         self.assertTrue(succeeds("getent", "passwd", "webhook-calls"))
         self.assertEqual("600", call("stat", "-c", "%a", str(SETTINGS / "reader.password")).strip())
-        self.assertEqual(["enabled"] * 3, states("is-enabled"))
+        self.assertEqual(["enabled"] * len(UNITS), states("is-enabled"))
         self.assertFalse(succeeds("pgrep", "-x", "webhook-calls"))
         call(*inside, "purge", "webhook-calls")
         self.assertEqual([], leftovers())
