@@ -254,7 +254,7 @@ class OperateTest(unittest.TestCase):
             client.start()
         try:
             wait_until(lambda: len(statuses) > 20, "requests")
-            self.assertEqual(2, self.shell.run(restart).count("is replaced by"))
+            self.assertEqual(4, self.shell.run(restart).count("is replaced by"))
             enough = len(statuses) + 20
             wait_until(lambda: len(statuses) > enough, "requests")
         finally:
