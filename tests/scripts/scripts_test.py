@@ -603,8 +603,15 @@ class BenchTest(ScriptTest):
     def test_wrong_usage(self):
         for arguments in (["everything"], ["compare", "slow,memory"], ["--workers", "0"], ["--workers", "100"], ["--workers"],
                           ["--seconds", "1.5"], ["--seconds", ""], ["--state", ""], ["--large=1"],
-                          ["soak", "slow"], ["soak", "--minutes", "0"], ["soak", "--minutes"], ["--minutes", "5"]):
+                          ["soak", "slow"], ["soak", "--minutes", "0"], ["soak", "--minutes"], ["--minutes", "5"],
+                          ["export", "import"], ["export", "--rows", "0"], ["compare", "--rows", "2000"]):
             self.fails(2, "scripts/bench", "bench", *arguments)
+
+    def test_exports_of_a_small_table(self):
+        output = self.succeeds("bench", "export", "--rows", "3000", "--state", str(service.folder / "bench-export"), timeout=300)
+        for way in ("export, CSV", "export, NDJSON", "mariadb-dump"):
+            self.assertRegex(output, rf"(?m)^  {way} +[0-9,]+ \([0-9,]+ to [0-9,]+\) +\d+ ")
+        self.assertRegex(output, r"peak of the workers for exports: \d+\.\d MiB")
 
 
 class BenchScaleTest(ScriptTest):
