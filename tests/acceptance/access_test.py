@@ -156,6 +156,17 @@ class PasswordTest(unittest.TestCase):
         self.assertEqual(404, pool.send("GET", "/.webhook-calls-error", basic("shop")).status)
 
 
+    def test_exports(self):
+        """The location that is theirs has the rules of the one around it."""
+        own = Path(service.env["FCGI_SOCKET"]).parent / "gateway-exports.fcgi"
+        pool = gateway_by_password("gateway-exports", "1", server_lines=f'set $webhook_calls_export_pool "unix:{own}";')
+        csv = [("Accept", "text/csv")]
+        answers = [pool.send("GET", LIST % webhook, basic("shop") + csv) for webhook in (1, 2, 3)]
+        self.assertEqual([(200, "csv"), (404, None), (404, None)], [(answer.status, answer.export()) for answer in answers])
+        for headers in ([], NAMING_AN_ACCOUNT, TOKEN, OTHER, basic("shop", "Secret"), basic("nobody")):
+            self.assertEqual(401, pool.send("GET", LIST % 1, headers + csv).status)
+
+
 class Authenticator(http.server.BaseHTTPRequestHandler):
     """The user's application, which knows its sessions: it answers what the test has put under the cookie's value."""
 
