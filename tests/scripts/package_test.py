@@ -140,7 +140,7 @@ class PackageTest(unittest.TestCase):
         text = (self.root / "etc/webhook-calls/webhook-calls.conf").read_text()
         named = set(re.findall(r"(?m)^#?(WEBHOOK_CALLS_\w+)=", text))
         known = set(re.findall(r"(?m)^  (WEBHOOK_CALLS_\w+) ", self.help("webhook-calls")))
-        self.assertEqual(known - {"WEBHOOK_CALLS_DB_PASSWORD"} | {"WEBHOOK_CALLS_WORKERS"}, named)
+        self.assertEqual(known - {"WEBHOOK_CALLS_DB_PASSWORD"} | {"WEBHOOK_CALLS_WORKERS", "WEBHOOK_CALLS_EXPORT_WORKERS"}, named)
         self.assertEqual(["WEBHOOK_CALLS_DB_HOSTS=unix:/run/mysqld/mysqld.sock"], re.findall(r"(?m)^[^#\n].*", text))
         table = re.findall(r"(?m)^\| `(WEBHOOK_CALLS_\w+)` \|([^|]*)\|", (PROJECT / "README.md").read_text())
         defaults = {name: value.strip(" `") for name, value in table}
