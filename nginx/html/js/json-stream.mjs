@@ -1,0 +1,129 @@
+// Reads JSON as it arrives, and keeps only the beginning of the long texts under one name. For what an API sends: the JSON is
+// taken to be valid, and an answer that ends early is for the caller to notice (`done`).
+//
+//     const stream = new JsonStream({ name: "body", limit: 1000, onItem: (resource) => … });
+//     stream.push('{"data":[{"id":"1","attributes":{"bo'); …
+//
+// A text called `name` becomes { text, bytes, complete }: at most `limit` characters of it (a surrogate pair may be cut), its size as UTF-8, as far as it has
+// arrived, and whether it ended. `overflow` is the object that is being read whose text has passed the limit, else null.
+// onItem is given each finished object of an array in the outermost object.
+
+const ESCAPES = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+const encoder = new TextEncoder();
+
+export class JsonStream {
+  constructor({ name, limit = Infinity, onItem = () => {} }) {
+    Object.assign(this, { name, limit, onItem, root: undefined, done: false, overflow: null });
+    this.stack = []; // the open arrays and objects
+    this.keys = []; // of each of them the name that awaits its value
+    this.text = null; // the text being read: its parts, in which an escape is decoded
+    this.rest = ""; // an escape, number or word that has not all arrived
+  }
+
+  push(chunk) {
+    const input = this.rest + chunk;
+    this.rest = "";
+    let at = 0;
+    while (at < input.length) {
+      const next = this.text ? this.#inText(input, at) : this.#between(input, at);
+      if (next < 0) {
+        this.rest = input.slice(at);
+        return;
+      }
+      at = next;
+    }
+  }
+
+  #inText(input, at) {
+    if (input[at] === "\\") {
+      if (at + 1 >= input.length || (input[at + 1] === "u" && at + 6 > input.length)) return -1;
+      if (input[at + 1] === "u") {
+        this.#append(String.fromCharCode(parseInt(input.slice(at + 2, at + 6), 16)));
+        return at + 6;
+      }
+      this.#append(ESCAPES[input[at + 1]] ?? input[at + 1]);
+      return at + 2;
+    }
+    if (input[at] === '"') {
+      this.#endText();
+      return at + 1;
+    }
+    const special = /["\\]/g;
+    special.lastIndex = at;
+    const end = special.exec(input)?.index ?? input.length;
+    this.#append(input.slice(at, end));
+    return end;
+  }
+
+  #append(piece) {
+    const { text } = this;
+    if (!text.limited) {
+      text.parts.push(piece);
+      return;
+    }
+    text.value.bytes += encoder.encode(piece).length;
+    if (text.length < this.limit) text.parts.push(piece.slice(0, this.limit - text.length));
+    text.length += piece.length;
+    if (text.length > this.limit && !this.overflow) {
+      text.value.text = text.parts.join("");
+      this.overflow = this.stack[2] ?? this.stack[1] ?? this.stack[0];
+      this.#put(text.value, true);
+    }
+  }
+
+  #beginText() {
+    const key = this.keys.at(-1);
+    const limited = key === this.name && key !== undefined && !Array.isArray(this.stack.at(-1));
+    this.text = { parts: [], length: 0, limited, value: { text: "", bytes: 0, complete: false } };
+  }
+
+  #endText() {
+    const { text } = this;
+    this.text = null;
+    const value = text.parts.join("");
+    if (!text.limited) {
+      const top = this.stack.at(-1);
+      if (top && !Array.isArray(top) && this.keys.at(-1) === undefined) this.keys[this.keys.length - 1] = value;
+      else this.#put(value);
+      return;
+    }
+    Object.assign(text.value, { text: value, complete: true });
+    this.overflow = null;
+    this.#put(text.value);
+  }
+
+  #between(input, at) {
+    const character = input[at];
+    if (character === '"') {
+      this.#beginText();
+    } else if (character === "{" || character === "[") {
+      const value = character === "{" ? {} : [];
+      this.#put(value);
+      this.stack.push(value);
+      this.keys.push(undefined);
+    } else if (character === "}" || character === "]") {
+      const value = this.stack.pop();
+      this.keys.pop();
+      this.done = this.stack.length === 0;
+      if (this.stack.length === 2 && Array.isArray(this.stack[1])) this.onItem(value);
+    } else if (!/[\s,:]/.test(character)) {
+      const end = input.slice(at).search(/[\s,:\]}]/);
+      if (end < 0) return -1;
+      this.#put(JSON.parse(input.slice(at, at + end)));
+      return at + end;
+    }
+    return at + 1;
+  }
+
+  #put(value, keepKey = false) {
+    const top = this.stack.at(-1);
+    if (top === undefined) {
+      this.root = value;
+    } else if (Array.isArray(top)) {
+      top.push(value);
+    } else {
+      Object.defineProperty(top, this.keys.at(-1), { value, configurable: true, enumerable: true, writable: true });
+      if (!keepKey) this.keys[this.keys.length - 1] = undefined;
+    }
+  }
+}
