@@ -83,7 +83,8 @@ export class BodyView {
 
   #remarks(text) {
     const parts = [];
-    if (this.body.text.includes("\ufffd")) parts.push(el("span", { class: "quiet" }, "Bytes that are not UTF-8 are shown as \ufffd."));
+    if (this.body.text.includes("\ufffd"))
+      parts.push(el("span", { class: "quiet" }, "Bytes that are not UTF-8 are shown as \ufffd."));
     if (text.length > this.shown) {
       const rest = `${formatBytes(this.shown)} of ${formatBytes(text.length)} are shown.`;
       parts.push(el("span", { class: "quiet" }, rest));

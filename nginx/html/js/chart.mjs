@@ -44,8 +44,13 @@ export class Chart {
 
   #legend() {
     const sums = totals(this.bars);
-    const item = (name) => el("li", {}, el("span", { class: `swatch b${name}` }), `${CLASS_NAMES[name]} `, el("b", {}, formatCount(sums[name])));
-    byId("legend").replaceChildren(...CLASSES.toReversed().filter((name) => sums[name] > 0).map(item));
+    const item = (name) =>
+      el("li", {}, el("span", { class: `swatch b${name}` }), `${CLASS_NAMES[name]} `, el("b", {}, formatCount(sums[name])));
+    byId("legend").replaceChildren(
+      ...CLASSES.toReversed()
+        .filter((name) => sums[name] > 0)
+        .map(item),
+    );
   }
 
   #draw() {
@@ -57,14 +62,16 @@ export class Chart {
     const y = (value) => TOP + plot * (1 - value / highest);
     const grid = [...new Set([0, highest >= 4 ? highest / 2 : 0, highest])].flatMap((value) => [
       svg("line", { class: "grid", x1: LEFT, x2: this.width, y1: y(value), y2: y(value) }),
-      svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value >= 1e4 ? compact.format(value) : formatCount(value)),
+      svg(
+        "text",
+        { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" },
+        value >= 1e4 ? compact.format(value) : formatCount(value),
+      ),
     ]);
     const step = (this.width - LEFT) / Math.max(1, this.bars.length);
     const label = `Calls over time, a bar for each ${this.unit}. The arrow keys move between bars, Enter narrows the time to one.`;
     this.groups = this.bars.map((bar, index) => this.#bar(bar, index, step, plot / highest));
-    this.place.replaceChildren(
-      svg("svg", { role: "group", "aria-label": label }, ...grid, ...this.groups, ...this.#times(step)),
-    );
+    this.place.replaceChildren(svg("svg", { role: "group", "aria-label": label }, ...grid, ...this.groups, ...this.#times(step)));
     this.#select(this.current, hadFocus);
   }
 
@@ -94,7 +101,9 @@ export class Chart {
       const x = LEFT + index * step;
       if (x > this.width - 60) break;
       const date = new Date(this.bars[index].from);
-      const text = { day: date.toISOString().slice(5, 10), hour: `${localDate(date).slice(5)} ${localClock(date).slice(0, 5)}` }[this.unit];
+      const text = { day: date.toISOString().slice(5, 10), hour: `${localDate(date).slice(5)} ${localClock(date).slice(0, 5)}` }[
+        this.unit
+      ];
       parts.push(svg("text", { x, y: HEIGHT - 4 }, text ?? localClock(date).slice(0, 5)));
     }
     return parts;

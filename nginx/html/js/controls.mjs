@@ -28,8 +28,15 @@ export function showControls(state, zoomed) {
 }
 
 function readFilters(state, now) {
-  const exact = byId("exact").value.split(/[\s,]+/).filter(isCode);
-  const codes = [...boxes().filter((box) => box.checked).map((box) => box.value), ...exact];
+  const exact = byId("exact")
+    .value.split(/[\s,]+/)
+    .filter(isCode);
+  const codes = [
+    ...boxes()
+      .filter((box) => box.checked)
+      .map((box) => box.value),
+    ...exact,
+  ];
   const range = byId("range").value;
   const changes = { codes, range, headers: byId("headers").value, body: byId("body").value };
   if (range !== "custom") return changes;

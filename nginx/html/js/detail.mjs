@@ -60,7 +60,10 @@ export class Detail {
     const facts = [
       ["Time", `${localTime(date)} (${zoneName(date)})`],
       ["", utcTime(date)],
-      ["Request id", el("code", { title: "X-Request-Id of the API's answer, which is also in the service's log" }, requestId ?? "–")],
+      [
+        "Request id",
+        el("code", { title: "X-Request-Id of the API's answer, which is also in the service's log" }, requestId ?? "–"),
+      ],
     ];
     content.replaceChildren(
       el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
@@ -83,6 +86,11 @@ function headersTable(headers) {
   const rows = parseHeaders(headers).map(([name, value]) =>
     el("tr", {}, el("th", { scope: "row" }, visible(name) || el("span", { class: "quiet" }, "–")), el("td", {}, visible(value))),
   );
-  const bar = el("div", { class: "bar" }, el("h3", { id: "headers-heading" }, "Headers"), copyButton("Copy", () => headers));
+  const bar = el(
+    "div",
+    { class: "bar" },
+    el("h3", { id: "headers-heading" }, "Headers"),
+    copyButton("Copy", () => headers),
+  );
   return [bar, el("table", { class: "headers", "aria-labelledby": "headers-heading" }, el("tbody", {}, ...rows))];
 }

@@ -26,7 +26,8 @@ async function sink(name, type, expected) {
   return {
     write(bytes) {
       size += bytes.length;
-      if (size > IN_MEMORY) throw new RangeError(`This browser can save no more than ${formatBytes(IN_MEMORY)}. Narrow the selection, or use curl.`);
+      if (size > IN_MEMORY)
+        throw new RangeError(`This browser can save no more than ${formatBytes(IN_MEMORY)}. Narrow the selection, or use curl.`);
       parts.push(bytes);
     },
     close: () => saveBlob(new Blob(parts, { type }), name),
@@ -75,7 +76,10 @@ export class Exporter {
   }
 
   #finish(...content) {
-    this.place.replaceChildren(...content, el("button", { type: "button", onclick: () => this.place.replaceChildren() }, "Close"));
+    this.place.replaceChildren(
+      ...content,
+      el("button", { type: "button", onclick: () => this.place.replaceChildren() }, "Close"),
+    );
   }
 }
 

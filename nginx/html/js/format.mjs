@@ -5,7 +5,11 @@ export const formatCount = (value) => number.format(value);
 
 export function formatBytes(bytes) {
   if (bytes < 1000) return `${bytes} B`;
-  for (const [unit, size] of [["kB", 1e3], ["MB", 1e6], ["GB", 1e9]]) {
+  for (const [unit, size] of [
+    ["kB", 1e3],
+    ["MB", 1e6],
+    ["GB", 1e9],
+  ]) {
     const value = bytes / size;
     if (value < 999.5 || unit === "GB") return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${unit}`;
   }
@@ -13,7 +17,8 @@ export function formatBytes(bytes) {
 
 const pad = (value, digits = 2) => String(value).padStart(digits, "0");
 export const localDate = (date) => `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
-export const localClock = (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
+export const localClock = (date) =>
+  `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
 export const localTime = (date) => `${localDate(date)} ${localClock(date)}`;
 export const utcTime = (date) => `${date.toISOString().replace("T", " ").replace("Z", "")} UTC`;
 
@@ -44,7 +49,9 @@ export function classOf(code) {
 
 // Control characters as their symbols, so that none is invisible or moves the text.
 export const visible = (text) =>
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (c) => String.fromCharCode(c === "\u007f" ? 0x2421 : 0x2400 + c.charCodeAt(0)));
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (c) =>
+    String.fromCharCode(c === "\u007f" ? 0x2421 : 0x2400 + c.charCodeAt(0)),
+  );
 
 // The first line that says something: a bracket that stands alone, as in indented JSON, goes on with what follows.
 export function firstLine(text, limit = 200) {

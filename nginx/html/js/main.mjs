@@ -25,7 +25,10 @@ let total = null;
 let chartAt = 0;
 
 const hashOf = (changes) => `#${formatState({ ...state, ...changes })}`;
-const table = new CallTable((call) => hashOf({ call }), (call) => change({ call }));
+const table = new CallTable(
+  (call) => hashOf({ call }),
+  (call) => change({ call }),
+);
 const list = new CallList(api, table, askForToken);
 const chartLoader = new Loader(byId("chart-notice"), askForToken);
 const chart = new Chart(({ from, to }) => change({ range: "custom", from: isoOf(from), to: isoOf(to) }));
@@ -136,7 +139,11 @@ function start() {
     if (next !== state) history.pushState(null, "", `#${formatState(next)}`);
     show(next, true);
   });
-  listenToControls(() => state, change, () => api.now());
+  listenToControls(
+    () => state,
+    change,
+    () => api.now(),
+  );
   byId("next").addEventListener("click", () => turn(list.next()));
   byId("previous").addEventListener("click", () => turn(list.previous()));
   byId("newest").addEventListener("click", () => turn({ after: "", before: "" }));

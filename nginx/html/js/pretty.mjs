@@ -1,85 +1,19 @@
 // Recorded bodies as people read them. Each is text of a stranger: what these functions return is text, too, never markup.
 import { parseHeaders } from "./headers.mjs";
+import { prettyJson } from "./pretty-json.mjs";
+import { prettyXml } from "./pretty-xml.mjs";
 
 export const PRETTY_LIMIT = 1 << 20; // characters; what is longer is shown as it is
 
-// Indented JSON with the tokens as they were written: a number keeps all its digits. Null where it is none.
-export function prettyJson(text) {
-  try {
-    JSON.parse(text);
-  } catch {
-    return null;
-  }
-  const parts = [];
-  let depth = 0;
-  let open = false; // directly behind [ or {
-  const line = () => parts.push("\n", "  ".repeat(Math.min(depth, 100)));
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g)) {
-    if (token === "}" || token === "]") {
-      depth -= 1;
-      if (!open) line();
-      open = false;
-    } else if (open) {
-      line();
-      open = false;
-    }
-    parts.push(token);
-    if (token === "{" || token === "[") {
-      depth += 1;
-      open = true;
-    } else if (token === ",") {
-      line();
-    } else if (token === ":") {
-      parts.push(" ");
-    }
-  }
-  return parts.join("");
-}
-
-const XML_TOKEN = /<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<\?[\s\S]*?\?>|<!DOCTYPE(?:[^[>]|\[[^\]]*\])*>|<[A-Za-z_:/](?:[^<>"']|"[^"]*"|'[^']*')*>|[^<]+/gy;
-const nameOf = (tag) => /^<\/?([^\s/>]+)/.exec(tag)?.[1];
-
-// Indented XML; elements that hold text stay on a line. Null where the tags do not match, as in most HTML.
-export function prettyXml(text) {
-  const source = text.trim();
-  if (!source.startsWith("<")) return null;
-  const tokens = source.match(XML_TOKEN) ?? [];
-  if (tokens.join("").length !== source.length) return null;
-  const lines = [];
-  const names = [];
-  let elements = 0;
-  const add = (piece) => lines.push("  ".repeat(Math.min(names.length, 100)) + piece);
-  for (let i = 0; i < tokens.length; i += 1) {
-    const token = tokens[i];
-    if (token.startsWith("</")) {
-      if (names.pop() !== nameOf(token)) return null;
-      add(token);
-    } else if (/^<[A-Za-z_:]/.test(token)) {
-      elements += 1;
-      const close = tokens[i + 2];
-      if (token.endsWith("/>")) {
-        add(token);
-      } else if (tokens[i + 1] === `</${nameOf(token)}>`) {
-        add(token + tokens[(i += 1)]);
-      } else if (close === `</${nameOf(token)}>` && !/^<[A-Za-z_:/]/.test(tokens[i + 1])) {
-        add(token + tokens[i + 1].trim() + close);
-        i += 2;
-      } else {
-        add(token);
-        names.push(nameOf(token));
-      }
-    } else if (token.trim()) {
-      add(token.trim());
-    }
-  }
-  return names.length === 0 && elements > 0 ? lines.join("\n") : null;
-}
-
 // A form's fields, one on a line. Null where it does not look like one.
 export function prettyForm(text) {
-  if (!/^[^\s=&<>{}"]+=[^\s<>{}"]*(?:&[^\s=&<>{}"]+=[^\s<>{}"&]*)*$/.test(text)) return null;
+  if (!text.includes("=") || /[\s<>{}"]/.test(text)) return null;
+  if (text.split("&").some((field) => !/^[^=]+=[^=]*$/.test(field))) return null;
   const fields = [...new URLSearchParams(text)];
-  const width = Math.min(30, Math.max(...fields.map(([name]) => name.length)));
+  const width = Math.min(
+    30,
+    fields.reduce((most, [name]) => Math.max(most, name.length), 0),
+  );
   return fields.map(([name, value]) => `${name.padEnd(width)} = ${value}`).join("\n");
 }
 

@@ -4,7 +4,10 @@ import { RANGES } from "./state.mjs";
 const CALLS = "notification/webhook/calls";
 
 // Readable where that is safe: a person copies these addresses into a shell.
-const encode = (text) => encodeURIComponent(text).replace(/%(2C|3A|2F)/g, decodeURIComponent).replaceAll("'", "%27");
+const encode = (text) =>
+  encodeURIComponent(text)
+    .replace(/%(2C|3A|2F)/g, decodeURIComponent)
+    .replaceAll("'", "%27");
 
 // A null value stands without "=", which the API reads as null.
 const join = (pairs) => pairs.map(([name, value]) => (value === null ? name : `${name}=${encode(value)}`)).join("&");

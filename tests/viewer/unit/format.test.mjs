@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import * as format from "../../../nginx/html/js/format.mjs";
+import { parseHeaders } from "../../../nginx/html/js/headers.mjs";
+
+test("sizes", () => {
+  for (const [bytes, text] of [
+    [0, "0 B"],
+    [999, "999 B"],
+    [1000, "1.0 kB"],
+    [9940, "9.9 kB"],
+    [9960, "10 kB"],
+    [999_400, "999 kB"],
+    [999_600, "1.0 MB"],
+    [20_000_000, "20 MB"],
+    [2.5e12, "2500 GB"],
+  ]) {
+    assert.equal(format.formatBytes(bytes), text);
+  }
+});
+
+test("classes of codes, and of the API's names of them", () => {
+  for (const [code, name] of [
+    [null, "none"],
+    [200, "2xx"],
+    [599, "5xx"],
+    [100, "other"],
+    [0, "other"],
+    [99999, "other"],
+    ["4xx", "4xx"],
+    ["1xx", "other"],
+  ]) {
+    assert.equal(format.classOf(code), name);
+  }
+});
+
+test("the first line that says something", () => {
+  for (const [body, line] of [
+    ["", ""],
+    ["one\ntwo", "one"],
+    ["\r\n  one\r\ntwo", "one"],
+    ['{\n  "ok": true,\n  "a": 1\n}', '{ "ok": true,'],
+    ["\n\n \n", ""],
+    ["a\u0000b\tc\u001b[0m", "a\u2400b c\u241b[0m"],
+    ["x".repeat(500), "x".repeat(200)],
+  ]) {
+    assert.equal(format.firstLine(body), line);
+  }
+});
+
+test("local times", () => {
+  const date = new Date("2026-11-24T12:34:56.789Z");
+  assert.equal(format.utcTime(date), "2026-11-24 12:34:56.789 UTC");
+  assert.equal(format.fromLocalInput(format.localInput(date)).getTime(), date.getTime() - 789);
+  assert.equal(format.fromLocalInput(""), null);
+  assert.equal(format.zoneName({ getTimezoneOffset: () => -330 }), "UTC+5:30");
+  assert.equal(format.zoneName({ getTimezoneOffset: () => 210 }), "UTC-3:30");
+  assert.equal(format.zoneName({ getTimezoneOffset: () => 0 }), "UTC");
+});
+
+test("header lines", () => {
+  assert.deepEqual(parseHeaders("Content-Type: a/b; c=d\r\nX-Empty:\r\nSet-Cookie: a=1\r\n  b=2\r\nodd line\r\n\r\n"), [
+    ["Content-Type", "a/b; c=d"],
+    ["X-Empty", ""],
+    ["Set-Cookie", "a=1 b=2"],
+    ["", "odd line"],
+  ]);
+  assert.deepEqual(parseHeaders(""), []);
+});

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { JsonStream } from "../../../nginx/html/js/json-stream.mjs";
+
+const DOCUMENT = {
+  jsonapi: { version: "1.1" },
+  data: [
+    { type: "c", id: "1", attributes: { http_code: 200, body: 'a"b\\c\n\u0001 ü 日本 🐎 "body":"x"', n: -1.5e3, t: true } },
+    { type: "c", id: "2", attributes: { http_code: null, body: null, list: [[], {}, ["body"]] } },
+  ],
+  links: { self: "/x?body=1" },
+};
+const TEXT = JSON.stringify(DOCUMENT);
+
+function read(text, size, options = {}) {
+  const items = [];
+  const stream = new JsonStream({ name: "body", onItem: (item) => items.push(item), ...options });
+  for (let at = 0; at < text.length; at += size) stream.push(text.slice(at, at + size));
+  return { stream, items };
+}
+
+test("the same document, however it is cut", () => {
+  for (const size of [1, 2, 3, 7, TEXT.length]) {
+    const { stream, items } = read(TEXT, size);
+    const { text, bytes, complete } = stream.root.data[0].attributes.body;
+    assert.equal(text, DOCUMENT.data[0].attributes.body);
+    assert.equal(complete, true);
+    if (size === TEXT.length) assert.equal(bytes, Buffer.byteLength(text));
+    const plain = structuredClone(stream.root);
+    plain.data[0].attributes.body = text;
+    assert.deepEqual(plain, DOCUMENT);
+    assert.equal(stream.done, true);
+    assert.deepEqual(
+      items.map(({ id }) => id),
+      ["1", "2"],
+    );
+  }
+});
+
+test("of a long text the beginning is kept, and its object is told while it is read", () => {
+  const text = `{"data":[{"id":"1","attributes":{"body":"short"}},{"id":"2","attributes":{"body":"${"x".repeat(1000)}`;
+  const { stream, items } = read(text, 100, { limit: 50 });
+  assert.equal(items.length, 1);
+  assert.equal(stream.overflow.id, "2");
+  assert.equal(stream.overflow.attributes.body.text, "x".repeat(50));
+  assert.equal(stream.overflow.attributes.body.complete, false);
+  assert.ok(stream.overflow.attributes.body.bytes > 50);
+  assert.equal(stream.done, false);
+});
+
+test("a text of exactly the limit is whole", () => {
+  const { stream } = read('{"data":{"id":"1","attributes":{"body":"12345"}}}', 4, { limit: 5 });
+  assert.equal(stream.overflow, null);
+  assert.deepEqual(stream.root.data.attributes.body, { text: "12345", bytes: 5, complete: true });
+});
+
+test("names are data, also such that have a meaning for objects", () => {
+  const { stream } = read('{"data":[{"__proto__":{"x":1},"constructor":2}]}', 5);
+  assert.equal(Object.getPrototypeOf(stream.root.data[0]), Object.prototype);
+  assert.equal({}.x, undefined);
+  assert.deepEqual(Object.keys(stream.root.data[0]), ["__proto__", "constructor"]);
+});
