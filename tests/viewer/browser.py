@@ -15,12 +15,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
-from service import die_with_parent, free_port, wait_until  # noqa: E402
+from service import PROJECT, die_with_parent, free_port, wait_until  # noqa: E402
 
+PROJECT_ARTEFACTS = PROJECT / "var/viewer"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # by which WebDriver's JSON tells an element
 KEYS = {"Enter": "\ue007", "Escape": "\ue00c", "Tab": "\ue004", "ArrowUp": "\ue013", "ArrowDown": "\ue015",
         "ArrowLeft": "\ue012", "ArrowRight": "\ue014", "Home": "\ue011", "End": "\ue010"}
-SECONDS = 30  # the machine may be busy with other tests
+SECONDS = int(__import__('os').environ.get('SEC','30'))  # the machine may be busy with other tests
 
 
 class Browser:
@@ -112,7 +113,8 @@ class Browser:
         try:
             return wait_until(lambda: self.run(f"return ({expression})"), expression, seconds)
         except TimeoutError as late:
-            raise AssertionError(f"{late}; the page says: {self.text('body')[:3000]}") from late
+            seen = {name: self.text(name)[:300] for name in ("#total", "#status", ".notice", ".detail", "#rows")}
+            raise AssertionError(f"{late}; the page says: {seen}") from None
 
     def text(self, selector):
         return self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)

@@ -51,7 +51,7 @@ export class BodyView {
 
   #take(body) {
     this.body = body;
-    if (body) this.described = body.complete ? describe(this.headers, body.text) : { kind: "beginning", pretty: null };
+    if (body) this.described = body.cut ? { kind: "beginning", pretty: null } : describe(this.headers, body.text);
     this.#draw();
   }
 
@@ -71,7 +71,7 @@ export class BodyView {
     const toggle = el("button", { type: "button", "aria-pressed": String(this.raw), onclick: () => this.#toggle() }, "Raw");
     this.tools.replaceChildren(
       ...(pretty === null ? [] : [toggle]),
-      ...(body.complete ? [copyButton("Copy", () => body.text)] : []),
+      ...(body.cut ? [] : [copyButton("Copy", () => body.text)]),
       el("button", { type: "button", onclick: () => this.#save() }, "Download"),
     );
     this.more.replaceChildren(...this.#remarks(text));
@@ -90,7 +90,7 @@ export class BodyView {
       parts.push(el("span", { class: "quiet" }, rest));
       if (this.shown < MOST) parts.push(el("button", { type: "button", onclick: () => this.#showMore() }, "Show more"));
     }
-    if (!this.body.complete) {
+    if (this.body.cut) {
       parts.push(el("span", { class: "quiet" }, `Only the first ${formatBytes(this.body.text.length)} were loaded.`));
       parts.push(el("button", { type: "button", onclick: () => this.load(Infinity) }, "Load all of it"));
     }
@@ -113,7 +113,7 @@ export class BodyView {
   }
 
   async #save() {
-    if (!this.body.complete && !(await this.load(Infinity))) return;
+    if (this.body.cut && !(await this.load(Infinity))) return;
     const [extension, type] = FILES[this.described.kind] ?? ["txt", "application/octet-stream"];
     const { webhook, call } = this.state;
     saveBlob(new Blob([this.body.text], { type }), `webhook-${webhook}-call-${call}.${extension}`);

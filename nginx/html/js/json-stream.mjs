@@ -4,8 +4,9 @@
 //     const stream = new JsonStream({ name: "body", limit: 1000, onItem: (resource) => … });
 //     stream.push('{"data":[{"id":"1","attributes":{"bo'); …
 //
-// A text called `name` becomes { text, bytes, complete }: at most `limit` characters of it (a surrogate pair may be cut), its size as UTF-8, as far as it has
-// arrived, and whether it ended. `overflow` is the object that is being read whose text has passed the limit, else null.
+// A text called `name` becomes { text, bytes, cut, complete }: at most `limit` characters of it (a surrogate pair may be cut), its
+// size as UTF-8 as far as it has arrived, whether there is more than `text`, and whether it has all arrived. `overflow` is the
+// resource that is being read whose text has passed the limit, else null.
 // onItem is given each finished object of an array in the outermost object.
 
 const ESCAPES = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
@@ -65,8 +66,8 @@ export class JsonStream {
     if (text.length < this.limit) text.parts.push(piece.slice(0, this.limit - text.length));
     text.length += piece.length;
     if (text.length > this.limit && !this.overflow) {
-      text.value.text = text.parts.join("");
-      this.overflow = this.stack[2] ?? this.stack[1] ?? this.stack[0];
+      Object.assign(text.value, { text: text.parts.join(""), cut: true });
+      this.overflow = Array.isArray(this.stack[1]) ? this.stack[2] : this.stack[1];
       this.#put(text.value, true);
     }
   }
@@ -74,7 +75,7 @@ export class JsonStream {
   #beginText() {
     const key = this.keys.at(-1);
     const limited = key === this.name && key !== undefined && !Array.isArray(this.stack.at(-1));
-    this.text = { parts: [], length: 0, limited, value: { text: "", bytes: 0, complete: false } };
+    this.text = { parts: [], length: 0, limited, value: { text: "", bytes: 0, cut: false, complete: false } };
   }
 
   #endText() {

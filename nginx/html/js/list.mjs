@@ -10,7 +10,7 @@ const LIVE_ROWS = 500; // what is more begins anew with a page
 export class CallList {
   constructor(api, table, onUnauthorized) {
     Object.assign(this, { api, table, calls: [], links: {}, bodies: new AbortController() });
-    this.loader = new Loader(byId("calls-notice"), onUnauthorized);
+    this.loader = new Loader(byId("calls-notice"), onUnauthorized, table.table);
   }
 
   url(state) {
@@ -20,13 +20,10 @@ export class CallList {
   // A page as the state says. True where it is shown.
   async load(state) {
     this.bodies.abort();
-    this.table.table.classList.add("loading");
     this.table.table.classList.toggle("no-bodies", !state.bodies);
-    const done = await this.loader.run(async (signal) => {
+    return this.loader.run(async (signal) => {
       this.#take(state, (await this.api.get(this.url(state), signal)).document);
     });
-    if (!this.loader.busy) this.table.table.classList.remove("loading");
-    return done;
   }
 
   // Nothing of an earlier selection stays.
@@ -69,11 +66,11 @@ export class CallList {
   }
 
   #show(state, mark) {
-    const added = this.table.show(this.calls, { mark });
+    this.table.show(this.calls, { mark });
     byId("empty").hidden = this.calls.length > 0;
     byId("empty").textContent =
       state.after || state.before ? "There are no calls on this page." : "No calls were recorded that are like this.";
-    if (state.bodies && added.length > 0) this.#fillBodies(state);
+    if (state.bodies && this.table.idsWithoutBody().length > 0) this.#fillBodies(state);
   }
 
   // Failures are not shown: the list is there, and a call's own page tells what is wrong with its body.

@@ -6,9 +6,10 @@ import { el } from "./dom.mjs";
 const TRIES = 5; // by itself; then somebody has to ask
 
 export class Loader {
-  // notice: the element for failures. onUnauthorized(error) is called for a 401, in place of a notice.
-  constructor(notice, onUnauthorized) {
-    Object.assign(this, { notice, onUnauthorized, controller: null, timer: null });
+  // notice: the element for failures. onUnauthorized(error) is called for a 401, in place of a notice. dimmed: the element whose
+  // content is out of date until the task is done.
+  constructor(notice, onUnauthorized, dimmed = null) {
+    Object.assign(this, { notice, onUnauthorized, dimmed, controller: null, timer: null });
   }
 
   get busy() {
@@ -27,8 +28,10 @@ export class Loader {
     this.cancel();
     const controller = new AbortController();
     this.controller = controller;
+    this.dimmed?.classList.add("loading");
     try {
       await task(controller.signal);
+      if (!controller.signal.aborted) this.dimmed?.classList.remove("loading");
       return !controller.signal.aborted;
     } catch (error) {
       if (controller.signal.aborted) return false;

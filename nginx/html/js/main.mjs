@@ -30,7 +30,7 @@ const table = new CallTable(
   (call) => change({ call }),
 );
 const list = new CallList(api, table, askForToken);
-const chartLoader = new Loader(byId("chart-notice"), askForToken);
+const chartLoader = new Loader(byId("chart-notice"), askForToken, byId("chart"));
 const chart = new Chart(({ from, to }) => change({ range: "custom", from: isoOf(from), to: isoOf(to) }));
 const detail = new Detail(api, askForToken, () => change({ call: "" }));
 const exporter = new Exporter(api, askForToken);
@@ -57,7 +57,7 @@ function show(next, everything = false) {
   const before = state;
   state = next;
   document.title = state.webhook ? `Webhook ${state.webhook} – calls` : "Webhook calls";
-  byId("main").hidden = !state.webhook;
+  byId("view").hidden = !state.webhook;
   byId("welcome").hidden = state.webhook !== "";
   showControls(state, isZoomed());
   if (before.webhook !== state.webhook) {
@@ -91,10 +91,8 @@ async function loadList() {
 // The total is the sum of the bars: they count what the list selects, so it needs no count of its own.
 async function loadChart() {
   chartAt = Date.now();
-  byId("chart").classList.add("loading");
   showTotal(null);
   await chartLoader.run(drawChart);
-  if (!chartLoader.busy) byId("chart").classList.remove("loading");
 }
 
 async function drawChart(signal) {

@@ -19,10 +19,9 @@ export class CallTable {
     return [...this.rows.rows].filter((row) => !("body" in row.dataset)).map((row) => row.dataset.id);
   }
 
-  // Shows these calls, in this order. Returns the ids of those that were not there before.
+  // Shows these calls, in this order.
   show(calls, { mark = false } = {}) {
     const known = new Map([...this.rows.rows].map((row) => [row.dataset.id, row]));
-    const added = calls.map(({ id }) => id).filter((id) => !known.has(id));
     const rows = calls.map((call) => known.get(call.id) ?? this.#row(call, mark));
     const wanted = new Set(rows);
     for (const row of known.values()) if (!wanted.has(row)) row.remove();
@@ -33,7 +32,6 @@ export class CallTable {
       else this.rows.insertBefore(row, at);
     }
     this.refresh();
-    return added;
   }
 
   // The links lead to what is shown now, beside the call.

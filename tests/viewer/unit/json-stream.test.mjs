@@ -48,10 +48,21 @@ test("of a long text the beginning is kept, and its object is told while it is r
   assert.equal(stream.done, false);
 });
 
+test("one that ends in the same piece has its whole size, and says that it was cut", () => {
+  const { stream } = read('{"data":{"id":"1","attributes":{"body":"1234567","http_code":200}}}', 100, { limit: 5 });
+  assert.equal(stream.overflow, null);
+  assert.deepEqual(stream.root.data.attributes, { body: { text: "12345", bytes: 7, cut: true, complete: true }, http_code: 200 });
+});
+
+test("the resource is told also where it is the only one", () => {
+  const { stream } = read('{"data":{"id":"1","attributes":{"body":"1234567', 3, { limit: 5 });
+  assert.equal(stream.overflow.id, "1");
+});
+
 test("a text of exactly the limit is whole", () => {
   const { stream } = read('{"data":{"id":"1","attributes":{"body":"12345"}}}', 4, { limit: 5 });
   assert.equal(stream.overflow, null);
-  assert.deepEqual(stream.root.data.attributes.body, { text: "12345", bytes: 5, complete: true });
+  assert.deepEqual(stream.root.data.attributes.body, { text: "12345", bytes: 5, cut: false, complete: true });
 });
 
 test("names are data, also such that have a meaning for objects", () => {
