@@ -121,7 +121,28 @@ build_fuzzers() {
   build_tests fuzz -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER=clang++-14 -DWEBHOOK_CALLS_FUZZ=ON
 }
 
+# Installs what tests/viewer/package-lock.json names, exactly that, into var/npm. It is for tests alone: nothing of it is served.
+install_npm_packages() {
+  local folder=$root/var/npm from=$root/tests/viewer
+  ! cmp -s -- "$from/package-lock.json" "$folder/installed" || return 0
+  command -v npm >/dev/null || die "npm is missing, of Debian's package of that name."
+  say "Installing npm packages into var/npm"
+  mkdir -p -- "$folder"
+  rm -f -- "$folder/installed"
+  cp -- "$from/package.json" "$from/package-lock.json" "$folder"
+  npm --prefix "$folder" ci --ignore-scripts --no-audit --no-fund --loglevel=error || die "What npm said is above."
+  cp -- "$from/package-lock.json" "$folder/installed"
+}
+
 packages_of() { sed -n "/^\[$1\]/,/^\[/{/^[a-z0-9]/p}" "$root/scripts/packages"; }
+
+# Whether an installed package stands in for one of that name, as a newer nodejs does for npm.
+is_provided() {
+  # shellcheck disable=SC2016 # dpkg-query's own variables
+  dpkg-query -W -f '${db:Status-Status} ${Provides}\n' | awk -v name="$1" '
+    $1 == "installed" { for (i = 2; i <= NF; i++) { sub(",", "", $i); if ($i == name) found = 1 } }
+    END { exit !found }'
+}
 
 # Installs the Debian packages of the named sections of scripts/packages, where any is missing.
 install_packages() {
@@ -133,7 +154,8 @@ install_packages() {
   for section in "$@"; do
     while read -r package; do
       # shellcheck disable=SC2016 # dpkg-query's own variable
-      [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+      [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || is_provided "$package" ||
+        missing+=("$package")
     done < <(packages_of "$section")
   done
   [[ ${#missing[@]} -gt 0 ]] || return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ["BUILD_FOLDER"])
-CONFFILES = {"/etc/nginx/snippets/webhook-calls.conf", "/etc/webhook-calls/webhook-calls.conf"}
+CONFFILES = {"/etc/nginx/snippets/webhook-calls-viewer.conf", "/etc/nginx/snippets/webhook-calls.conf", "/etc/webhook-calls/webhook-calls.conf"}
 
 
 def output(*command, **options):
@@ -71,7 +71,8 @@ class PackageTest(unittest.TestCase):
         expected |= {f"/usr/lib/systemd/system/{file.name}" for file in (PROJECT / "scripts/systemd").iterdir()}
         expected |= {f"/usr/share/doc/webhook-calls/{name}" for name in
                      ("README.md", "SECURITY.md", "openapi.yaml", "copyright", "changelog.gz", "changelog.Debian.gz")}
-        expected |= {f"{share}/nginx/webhook-calls.conf", "/usr/lib/sysusers.d/webhook-calls.conf",
+        expected |= {f"{share}/{file.relative_to(PROJECT / 'nginx')}" for file in (PROJECT / "nginx/html").rglob("*.*")}
+        expected |= {f"{share}/nginx/viewer.conf", f"{share}/nginx/webhook-calls.conf", "/usr/lib/sysusers.d/webhook-calls.conf",
                      "/usr/share/lintian/overrides/webhook-calls"} | CONFFILES
         self.assertEqual(sorted(expected), sorted(self.files()))
 

@@ -66,10 +66,16 @@ class Stage(Service):
         self.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES (%s, %s, '', %s)", (LIVE, code, body))
 
     def open_server(self):
-        """A server of an operator who has the page below a path of his own, and open access. The page's address."""
+        """A server with open access, which has the page as Debian's snippet says, and below a path of its operator's. The page's address."""
         pool, port = self.pool("open", WEBHOOK_CALLS_ACCESS="open"), free_port()
         fcgi = pool.address.removesuffix(".http") + ".fcgi"
+        shared = self.folder / "shared"  # as an installation has it
+        shared.mkdir()
+        (shared / "html").symlink_to(PROJECT / "nginx/html")
+        (shared / "nginx").symlink_to(PROJECT / "nginx")
+        snippet = (PROJECT / "scripts/debian/nginx-snippet-viewer.conf").read_text().replace("@shared@", str(shared))
         self.nginx_server("viewer", f"unix:{fcgi}", server_lines=f"""listen 127.0.0.1:{port};
+            {snippet}
             location /tools/log/ {{ alias "{PROJECT}/nginx/html/"; include "{PROJECT}/nginx/viewer.conf"; }}""")
         return f"http://127.0.0.1:{port}/tools/log/"
 

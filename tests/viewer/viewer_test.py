@@ -12,8 +12,10 @@ import sys
 import tempfile
 import unittest
 import urllib.parse
+import urllib.request
 
 from browser import PROJECT_ARTEFACTS, Browser
+from service import check_answer
 from stage import ATTACKS, BODY_OF_20_MB, EMPTY, FOREIGN, HOSTILE, KINDS, LARGE, LIVE, ORDERS, TOKEN, Stage, code_of
 
 LOADED = "!document.querySelector('.loading') && document.querySelector('#rows tr, #empty:not([hidden])') !== null"
@@ -430,6 +432,23 @@ class OperatorTest(PageTest):
         browser.click("#copy-list button")
         browser.wait("document.querySelector('#copy-list').innerText === 'Copied'")
         self.assertNotIn("Authorization", self.clipboard())
+        host = page.replace("/tools/log/", "")
+        with urllib.request.urlopen(host + "/webhook-calls") as answer:
+            self.assertEqual(host + "/webhook-calls/", answer.url)
+            self.assertIn(b"<title>Webhook calls</title>", answer.read())
+
+    def test_files_are_kept_and_asked_for_again(self):
+        for name, kind in (("", "text/html; charset=utf-8"), ("js/main.mjs", "text/javascript; charset=utf-8"),
+                           ("css/theme.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
+            with self.subTest(name):
+                path = urllib.parse.urlsplit(stage.page).path + name
+                answer = stage.send("GET", path)
+                self.assertEqual((200, kind, "no-cache", "nosniff", "no-referrer"), (answer.status, *(
+                    answer.header(header) for header in ("Content-Type", "Cache-Control", "X-Content-Type-Options", "Referrer-Policy"))))
+                for part in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "script-src 'self'"):
+                    self.assertIn(part, answer.header("Content-Security-Policy"))
+                self.assertEqual(304, stage.send("GET", path, [("If-None-Match", answer.header("ETag"))]).status)
+        check_answer(stage.send("GET", "/webhook-calls/nothing"))
 
 
 class AccessibilityTest(PageTest):

@@ -60,7 +60,7 @@ export class Chart {
     const highest = ceiling(Math.max(0, ...this.bars.map((bar) => bar.total)));
     const plot = HEIGHT - TOP - BOTTOM;
     const y = (value) => TOP + plot * (1 - value / highest);
-    const grid = [...new Set([0, highest >= 4 ? highest / 2 : 0, highest])].flatMap((value) => [
+    const grid = [...new Set([0, highest % 2 === 0 ? highest / 2 : 0, highest])].flatMap((value) => [
       svg("line", { class: "grid", x1: LEFT, x2: this.width, y1: y(value), y2: y(value) }),
       svg(
         "text",

@@ -75,11 +75,11 @@ export class CallTable {
     time.append(el("span", { class: "day" }, `${localDate(date)} `), localClock(date));
     return el(
       "tr",
-      { "data-id": id, class: [mark && "new", id === this.chosen && "chosen"].filter(Boolean).join(" ") },
-      el("td", { class: "time" }, el("a", { href: this.hrefOf(id) }, time)),
-      el("td", { class: "status" }, codeMark(attributes.http_code)),
-      el("td", { class: "size" }, "…"),
-      el("td", { class: "line" }),
+      { role: "row", "data-id": id, class: [mark && "new", id === this.chosen && "chosen"].filter(Boolean).join(" ") },
+      el("td", { role: "cell", class: "time" }, el("a", { href: this.hrefOf(id) }, time)),
+      el("td", { role: "cell", class: "status" }, codeMark(attributes.http_code)),
+      el("td", { role: "cell", class: "size" }, "…"),
+      el("td", { role: "cell", class: "line" }),
     );
   }
 
