@@ -4,7 +4,7 @@ import { JsonStream } from "./json-stream.mjs";
 import { bodiesQuery } from "./query.mjs";
 
 const LIMIT = 128 * 1024; // characters of one body
-const TOTAL = 4 << 20; // characters of a page; what would be beyond is left out
+const TOTAL = 16 << 20; // characters of a page; what would be beyond is left out
 
 // onBody(ID, BODY) for each of these calls: BODY is null (no response), or { text, bytes, complete } with its beginning;
 // undefined where it was left out.
