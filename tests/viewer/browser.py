@@ -21,7 +21,7 @@ PROJECT_ARTEFACTS = PROJECT / "var/viewer"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # by which WebDriver's JSON tells an element
 KEYS = {"Enter": "\ue007", "Escape": "\ue00c", "Tab": "\ue004", "ArrowUp": "\ue013", "ArrowDown": "\ue015",
         "ArrowLeft": "\ue012", "ArrowRight": "\ue014", "Home": "\ue011", "End": "\ue010"}
-SECONDS = int(__import__('os').environ.get('SEC','30'))  # the machine may be busy with other tests
+SECONDS = 30  # the machine may be busy with other tests
 
 
 class Browser:

@@ -4,6 +4,8 @@
 Screenshots are kept in var/viewer.
 """
 
+import csv
+import io
 import json
 import os
 import signal
@@ -156,7 +158,7 @@ class ListTest(PageTest):
 
     def test_range(self):
         self.show(range="1h")
-        self.wait_for_total("2 calls" if browser.texts("#rows tr").__len__() == 2 else "3 calls")
+        self.wait_for_total("2 calls")
         browser.choose("#range", "7d")
         self.wait_for_total("300 calls")
         browser.choose("#range", "custom")
@@ -233,9 +235,9 @@ class ChartTest(PageTest):
         self.show(range="1d")
         browser.wait("document.querySelector('#chart [tabindex=\"0\"]')")
         browser.run("document.querySelector('#chart [tabindex=\"0\"]').focus()")
-        browser.press("End", "ArrowLeft")
+        browser.press("Home", "ArrowRight")
         label = browser.focused("aria-label")
-        self.assertEqual(self.bars()[-2], label)
+        self.assertEqual(self.bars()[1], label)
         self.assertEqual(label, browser.text("#readout"))
         browser.press("Enter")
         self.wait_for_total("3 calls")
@@ -243,7 +245,7 @@ class ChartTest(PageTest):
         browser.click("#chart-table summary")
         browser.wait("document.querySelectorAll('#chart-table tbody tr').length === 3")
         browser.click("#zoom-out")
-        browser.wait("document.querySelector('#total').innerText.match(/^([4-9]|1[0-9]) calls$/)")
+        browser.wait("document.querySelector('#total').innerText === '18 calls'")
 
 
 class DetailTest(PageTest):
@@ -346,6 +348,33 @@ class LiveTest(PageTest):
         self.assertEqual([], self.api_requests())
 
 
+class ExportTest(PageTest):
+    def test_selection_as_a_file(self):
+        self.show(codes="5xx,none", sort="created_at")
+        self.wait_for_total("48 calls")
+        expected = sorted(1000 - n for n in range(1, 301) if code_of(n) in (500, 503, None))
+        browser.click("[data-export=csv]")
+        rows = list(csv.DictReader(io.StringIO(browser.downloaded("webhook-1-calls.csv").decode())))
+        self.assertEqual(expected, [int(row["id"]) for row in rows])
+        browser.wait("document.querySelector('#export-status').innerText.startsWith('Saved webhook-1-calls.csv')")
+        browser.click("[data-export=ndjson]")
+        lines = browser.downloaded("webhook-1-calls.ndjson").decode().splitlines()
+        self.assertEqual(expected, [int(json.loads(line)["id"]) for line in lines])
+
+    def test_cancel(self):
+        self.show(LARGE, bodies=0)
+        browser.devtools("Network.enable")
+        browser.devtools("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=50_000, uploadThroughput=-1)
+        try:
+            browser.click("[data-export=csv]")
+            browser.wait("document.querySelector('#export-status').innerText.includes('B')")
+            browser.click_text("#export-status button", "Cancel export")
+            browser.wait("document.querySelector('#export-status').innerText.includes('Nothing was saved')")
+        finally:
+            browser.devtools("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        self.assertEqual([], list(browser.downloads().iterdir()))
+
+
 class FailureTest(PageTest):
     def test_errors_in_the_apis_words(self):
         for webhook in (FOREIGN, 99999):
@@ -358,7 +387,6 @@ class FailureTest(PageTest):
     def test_empty(self):
         self.show(EMPTY)
         self.assertIn("No calls", browser.text("#empty"))
-        self.assertIn("Hook no. 7", browser.text("#webhook-name") or "Hook no. 7")
 
     def test_unavailable_is_tried_again(self):
         self.show()
