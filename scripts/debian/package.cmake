@@ -22,8 +22,8 @@ JSON:API endpoints, served by a pool of FastCGI workers behind nginx from
 MariaDB or MySQL; a record lives 60 days.
 
 The package has the workers with their systemd units, the locations for
-nginx, a page to look at the log with a browser, the database's schema, and commands that make the database, keep it,
-and issue tokens.")
+nginx, a page that shows the log in a browser, the database's schema, and
+commands that make the database, keep it, and issue tokens.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
   "multiwatch, mariadb-client-core | virtual-mysql-client-core, systemd | systemd-standalone-sysusers | systemd-sysusers")
