@@ -13,7 +13,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from faults import Held, Leftovers, seconds_of
+from faults import Held, Leftovers, open_transactions, seconds_of
 from service import LIST, SANITIZED, SHOW, WORKER, Service, check_answer, executable, expect, send_signal, wait_until
 
 AUTHORIZED = [("Authorization", "Bearer reader")]
@@ -157,14 +157,9 @@ class ExportsTest(unittest.TestCase):
 
     def test_a_slow_client_holds_nothing_but_its_worker(self):
         export = self.begin()
-        def transactions():
-            readers = self.service.reader_connections()
-            rows = self.service.sql("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx")
-            return [row[0] for row in rows if row[0] in readers]
-
         for _ in range(20):
             # While it takes what it has been sent, the worker may be at a statement; then the worker waits.
-            wait_until(lambda: not transactions(), "end of the reader's transactions", 5)
+            wait_until(lambda: not open_transactions(self.service), "end of the reader's transactions", 5)
             self.pages_are_answered()
             export.read_some(len(export.received) + 500_000)
         files = [file for file in (self.service.state / "nginx-temp").rglob("*") if file.is_file()]

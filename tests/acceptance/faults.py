@@ -42,7 +42,7 @@ class Leftovers:
         wait_until(lambda: len(server.worker_pids()) == len(self._workers), "pool of the old size")
         wait_until(lambda: len(service.reader_connections()) <= workers_of_all_pools(service),
                    "end of the connections that nobody uses")
-        wait_until(lambda: not self._open_transactions(), "end of the readers' transactions")
+        wait_until(lambda: not open_transactions(service), "end of the readers' transactions")
         self._lock_all_tables()
         for pid in server.worker_pids():
             if pid in self._workers:
@@ -51,11 +51,6 @@ class Leftovers:
                 grown = resident_kib(pid) - memory
                 # A worker keeps 4 MiB of its last results, a MiB of freed heap, and what lies between the two.
                 expect(SANITIZED or grown < 8 << 10, f"worker {pid} has {grown} KiB more")
-
-    def _open_transactions(self):
-        readers = self._service.reader_connections()
-        rows = self._service.sql("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx")
-        return [row[0] for row in rows if row[0] in readers]
 
     def _lock_all_tables(self):
         """As a migration does, which fails where a reader still holds a table's definition."""
@@ -66,6 +61,15 @@ class Leftovers:
             cursor.execute("LOCK TABLES webhook_calls WRITE, webhooks WRITE, api_tokens WRITE, webhook_call_chunks WRITE")
         finally:
             connection.close()
+
+
+def open_transactions(service):
+    """The readers' connections that have one."""
+    # InnoDB keeps what it told last until nobody has asked for 0.1 s.
+    time.sleep(0.12)
+    readers = service.reader_connections()
+    rows = service.sql("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx")
+    return [row[0] for row in rows if row[0] in readers]
 
 
 def descriptors(pid):
