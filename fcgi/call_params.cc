@@ -17,27 +17,6 @@
 namespace webhook_calls {
 namespace {
 
-/// `base[member][index]`; what a name lacks is empty (not the same as `[]`, which has an empty text).
-struct ParameterKey {
-  std::string_view base;
-  std::optional<std::string_view> member{};
-  std::optional<std::string_view> index{};
-};
-
-/// Empty for a name with other brackets.
-std::optional<ParameterKey> parse_key(std::string_view name) {
-  ParameterKey key{name.substr(0, name.find('['))};
-  name.remove_prefix(key.base.size());
-  for (auto* part : {&key.member, &key.index}) {
-    if (name.empty()) return key;
-    const auto end = name.find(']');
-    if (name.front() != '[' || end == std::string_view::npos) return std::nullopt;
-    *part = name.substr(1, end - 1);
-    name.remove_prefix(end + 1);
-  }
-  return name.empty() ? std::optional{key} : std::nullopt;
-}
-
 bool is_list_index(const std::optional<std::string_view>& index) {
   return !index || index->empty() || is_whole_number(*index);
 }

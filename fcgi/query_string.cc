@@ -90,6 +90,19 @@ QueryString parse_query_string(std::string_view text) {
   return query;
 }
 
+std::optional<ParameterKey> parse_key(std::string_view name) {
+  ParameterKey key{name.substr(0, name.find('['))};
+  name.remove_prefix(key.base.size());
+  for (auto* part : {&key.member, &key.index}) {
+    if (name.empty()) return key;
+    const auto end = name.find(']');
+    if (name.front() != '[' || end == std::string_view::npos) return std::nullopt;
+    *part = name.substr(1, end - 1);
+    name.remove_prefix(end + 1);
+  }
+  return name.empty() ? std::optional{key} : std::nullopt;
+}
+
 std::string build_query_string(const std::vector<Parameter>& parameters) {
   std::string text;
   for (const Parameter& parameter : parameters) {

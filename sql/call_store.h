@@ -6,8 +6,8 @@
 
 #include "sql/access_cache.h"
 #include "sql/call_query.h"
-#include "sql/call_row.h"
 #include "sql/mysql_session.h"
+#include "sql/page_rows.h"
 
 namespace webhook_calls {
 
@@ -15,10 +15,6 @@ struct CallPage {
   CallTotals totals{};
   std::unique_ptr<CallRows> rows{};  ///< reads from the session: at most one at a time, and not beyond its life
 };
-
-/// Whether the records of a page with large contents are all of one instant, for which the database keeps what a purge
-/// deletes until the page is read to its end.
-enum class Pages : std::uint8_t { whole, loose };
 
 /// The records in the database. Every function, and CallRows::next(), throws DatabaseError.
 class CallStore {
