@@ -44,7 +44,7 @@ class Decoder {
   CallParams finish() {
     constexpr std::uint64_t kMaxOffset = std::uint64_t{1} << 63U;
     const CallQuery& query = params_.query;
-    if (query.page_size == 0 && !query.count && !query.count_by.any()) {
+    if (query.page_size == 0 && !query.count && !seen_.contains("count_by")) {
       faults_.insert(faults_.begin() + faults_before_size_, must_be(page_size_->name, kPageSizeRule, "0"));
     }
     if (query.page_number - 1 > kMaxOffset / std::max<std::uint64_t>(query.page_size, 1)) {
