@@ -87,6 +87,13 @@ class Answer:
         return {"text/csv; charset=utf-8; header=present": "csv", "application/x-ndjson": "ndjson"}.get(self.header("Content-Type"))
 
 
+def is_listening(socket):
+    """Not only bound: until then, to connect to it is refused."""
+    accepts = "00010000"  # __SO_ACCEPTCON
+    return any(line.split()[3] == accepts and line.split()[-1] == str(socket)
+               for line in Path("/proc/net/unix").read_text().splitlines())
+
+
 def dechunk(rest):
     body, position = [], 0
     while True:
@@ -388,7 +395,7 @@ class Service(Server):
         """A pool with these worker variables (None unsets one)."""
         fcgi = Path(self.env["FCGI_SOCKET"]).parent / f"{name}.fcgi"
         process, log = self.start_workers(name, ["-s", fcgi, "-M", "0600"], workers, worker, **environment)
-        wait_until(fcgi.is_socket, f"socket of pool {name}")
+        wait_until(lambda: is_listening(fcgi), f"socket of pool {name}")
         server = self.nginx_server(name, f"unix:{fcgi}", changes, http_lines, server_lines)
         return Server(server.address, log, lambda: process.pid, worker)
 

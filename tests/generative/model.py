@@ -124,7 +124,7 @@ class Request:
             self.faults.add("page[number]")
         if self.size == 0 and not self.count and not self.count_by:
             self.faults.add("page[size]")
-        if (self.number - 1) * self.size > 2**63:
+        if (self.number - 1) * max(self.size, 1) > 2**63:
             self.faults.add("page[number]")
 
     def read(self, name, key, value, is_list):
