@@ -12,7 +12,8 @@ from service import Answer, check_answer, expect, wait_until
 
 @contextlib.contextmanager
 def running(*loops):
-    """Calls each function again and again, in a thread of its own, until the end of the block; then raises the first fault."""
+    """Calls each function again and again, in a thread of its own, until the end of the block; then raises the first fault,
+    which is why the block itself may have failed."""
     over, faults = threading.Event(), []
 
     def repeat(loop):
@@ -32,8 +33,8 @@ def running(*loops):
         over.set()
         for thread in threads:
             thread.join()
-    if faults:
-        raise faults[0]
+        if faults:
+            raise faults[0]
 
 
 class TimedLoad:

@@ -309,7 +309,7 @@ class TakeoverTest(TestCase):
 
     def test_primary_killed_and_replica_promoted(self):
         self.make_semi_synchronous()
-        primary.sql(AGED + f"SELECT 4, 200 + seq % 3, 'a: 1', 'old', UTC_TIMESTAMP(3) - INTERVAL 3 DAY + INTERVAL seq SECOND FROM {numbers(4000)}")
+        primary.sql(AGED + f"SELECT 4, 200 + seq % 3, 'a: 1', 'old', UTC_TIMESTAMP(3) - INTERVAL 3 DAY + INTERVAL seq SECOND FROM {numbers(4096)}")
         catch_up()
         pool = self.pool(primary, replica, WEBHOOK_CALLS_DB_CONNECT_TIMEOUT="2", WEBHOOK_CALLS_DB_STATEMENT_TIMEOUT="2")
         stored, writable, state = [], threading.Event(), {"host": primary}
@@ -329,7 +329,8 @@ class TakeoverTest(TestCase):
 
         load = TimedLoad(pool, [LIST % 1 + "?count=true&page[size]=5&sort=-id", LIST % 2 + "?page[size]=3"], TOKEN)
         with running(*[load.loop] * 2, lambda: send("a"), lambda: send("b")) as over:
-            wait_until(lambda: len(stored) > 300, "records")
+            # Each commit waits for the disk of both servers: 100 ms and more on a machine that others share.
+            wait_until(lambda: len(stored) > 100, "records", 60)
             load.wait_for_more(50)
             writable.clear()
             primary.kill()
@@ -339,7 +340,7 @@ class TakeoverTest(TestCase):
             replica.run(ENABLE_EVENTS)
             state["host"] = replica
             writable.set()
-            wait_until(lambda: len(stored) > 600 and stored[-1][2] is replica, "records at the new primary")
+            wait_until(lambda: sum(host is replica for _, _, host in stored) > 100, "records at the new primary", 60)
             load.wait_for_more(50)
         load.report("primary killed, replica promoted")
         self.assertEqual([], load.faults())

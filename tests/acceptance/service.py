@@ -39,7 +39,7 @@ LIST = "/api/v3/notification/webhook/%d/calls"
 SHOW = "/api/v3/notification/webhook/%d/calls/%d"
 
 
-def wait_until(condition, what, seconds=15):
+def wait_until(condition, what, seconds=60):
     """Polls until the condition holds, and returns what it gave."""
     deadline = time.monotonic() + seconds * (3 if SANITIZED else 1)
     while True:

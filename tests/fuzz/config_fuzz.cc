@@ -33,14 +33,21 @@ bool is_seconds(const std::string& text, int last) {
   return std::regex_match(text, match, kSeconds) && std::stoi(match[1]) <= last;
 }
 
+/// Of names of headers (RFC 9110 section 5.6.2).
+bool is_list_of_tokens(const std::string& text) {
+  static const std::regex kTokens{"([ \\t]*[-!#$%&'*+.^_`|~0-9A-Za-z]+[ \\t]*(,(?!$)|$))+"};
+  return std::regex_match(text, kTokens);
+}
+
 /// Whether the variable, without its prefix, has a value that can be used.
 bool is_good(const std::string& name, const std::string& value) {
-  static const std::regex kFree{"DB_(NAME|USER|TLS_CA)"}, kForeign{"PORT|STATE|WORKERS|DB_PASSWORD"};
+  static const std::regex kFree{"DB_(NAME|USER|TLS_CA)"}, kForeign{"PORT|STATE|WORKERS|EXPORT_WORKERS|DB_PASSWORD"};
   if (std::regex_match(name, kForeign)) return true;
   if (std::regex_match(name, kFree)) return !value.empty();
   if (name == "ACCESS") return value == "token" || value == "gateway" || value == "open";
   if (name == "DB_CONNECT_TIMEOUT") return is_seconds(value, 60);
   if (name == "DB_STATEMENT_TIMEOUT") return is_seconds(value, 3600);
+  if (name == "REDACT_HEADERS") return is_list_of_tokens(value);
   if (name != "DB_HOSTS" || value.ends_with(',')) return false;
   bool good = !value.empty();
   for (std::string_view rest = value; !rest.empty();) good &= is_host(std::string{take_until(rest, ',')});
