@@ -200,12 +200,14 @@ class AuthRequestTest(unittest.TestCase):
         self.addCleanup(lambda: (server.shutdown(), thread.join(), server.server_close()))
         self.port = server.server_address[1]
 
-    def pool(self, name, port, lines=""):
+    def pool(self, name, port, lines="", exports=False):
+        own = Path(service.env["FCGI_SOCKET"]).parent / f"{name}.fcgi"
+        for_exports = f'set $webhook_calls_export_pool "unix:{own}";' if exports else ""
         block = commented("auth_request")
         location = uncommented(commented("location"))
         self.assertIn("127.0.0.1:8000;", location)
         return service.pool(name, WEBHOOK_CALLS_ACCESS="gateway", changes=[(block, uncommented(block))],
-                            server_lines=location.replace("127.0.0.1:8000;", f"127.0.0.1:{port}; {lines}"))
+                            server_lines=for_exports + location.replace("127.0.0.1:8000;", f"127.0.0.1:{port}; {lines}"))
 
     def test_accounts(self):
         Authenticator.decisions = {"one": (200, ["1"]), "two": (204, ["2"])}
@@ -217,6 +219,13 @@ class AuthRequestTest(unittest.TestCase):
         for headers in ([], NAMING_AN_ACCOUNT, TOKEN, OTHER, [("Cookie", "three")]):
             self.assertEqual(401, status_of(pool, 2, headers, challenge=None))
         self.assertEqual(404, pool.send("GET", "/authenticate", [("Cookie", "one")]).status)
+
+    def test_exports(self):
+        Authenticator.decisions = {"one": (200, ["1"]), "two": (204, ["2"])}
+        pool = self.pool("asking-for-exports", self.port, exports=True)
+        for cookie, status, export in (("one", 200, "csv"), ("two", 404, None), ("three", 401, None)):
+            answer = pool.send("GET", LIST % 1, [("Cookie", cookie), ("Accept", "text/csv")])
+            self.assertEqual((status, export), (answer.status, answer.export()), cookie)
 
     def test_refusals_and_failures(self):
         """What the header says counts only beside a yes."""

@@ -197,6 +197,14 @@ class ExportsTest(unittest.TestCase):
         wait_until(lambda: self.service.send("GET", LIST % SMALL, CSV).status == 200, "room for another export")
         expect(exports[1].finish().complete, "the other one was cut short")
 
+    def test_who_has_not_asked_yet_holds_none(self):
+        """Requests whose content never comes: nginx has not given them to a worker, which would look at their token."""
+        server = self.server("asking", [])
+        for _ in range(4):
+            client = server.open("GET", LIST % SMALL, [("Accept", "text/csv"), ("Content-Length", "60000")], body=b"slow")
+            self.addCleanup(client.close)
+        self.assertEqual([server.send("GET", LIST % SMALL, CSV).status for _ in range(5)], [200] * 5)
+
     # ---- Faults
 
     def test_a_lost_connection_is_made_again(self):
@@ -274,9 +282,8 @@ class ExportsTest(unittest.TestCase):
         """An nginx server of its own, whose exports are not counted with the others."""
         return self.service.nginx_server(
             name, "unix:" + self.service.env["FCGI_SOCKET"], changes,
-            http_lines=f"limit_conn_zone $webhook_calls_exports zone={name}:64k;",
-            server_lines=f'set $webhook_calls_export_pool "unix:{self.service.env["EXPORT_SOCKET"]}";\n'
-                         f"limit_conn {name} 2;")
+            http_lines=f'upstream {name} {{ zone {name} 64k; server "unix:{self.service.env["EXPORT_SOCKET"]}" max_conns=2; }}',
+            server_lines=f"set $webhook_calls_export_pool {name};")
 
 
 if __name__ == "__main__":

@@ -292,12 +292,14 @@ class EndTest(RunningTest):
         self.assert_nothing_is_left(other)
 
     def test_folder_with_a_space(self):
-        other = Run(folder / "state, with a space é")
-        self.addCleanup(other.end)
-        other.start("--no-demo", "--worker", WORKER, LC_ALL="C")
-        self.assertEqual(other.env, other.read_env("sh"))
-        self.assertEqual(404, other.get(LIST % 1).status)
-        self.assertEqual(0, other.stop())
+        for name in ("state with a space é", "state, with a comma"):  # where the sockets are elsewhere
+            other = Run(folder / name)
+            self.addCleanup(other.end)
+            other.start("--no-demo", "--worker", WORKER, LC_ALL="C")
+            self.assertEqual(other.env, other.read_env("sh"))
+            for media_type in ("*/*", "text/csv"):
+                self.assertEqual(404, other.get(LIST % 1, [("Authorization", "Bearer " + other.env["TOKEN"]), ("Accept", media_type)]).status)
+            self.assertEqual(0, other.stop())
 
 
 class SettingsTest(RunningTest):
