@@ -44,8 +44,8 @@ class TableWriter {
     for (const CallFieldRow& field : kCallFields) {
       if (has(field)) write_cell(field.field, row, rows);
     }
+    response_.flow();  // one that fails midway ends inside a line
     response_.body() += kLineEnd;
-    response_.flow();
   }
 
  private:

@@ -73,13 +73,16 @@ std::optional<std::uint64_t> take_number(std::string_view& text, unsigned count)
 // Before each value stands how many bytes the number has that follows: the value, or a text's length. 0 is null.
 constexpr unsigned kNumberBytes = 8, kLengthBytes = 2;
 
-void append_value(std::string& bytes, const std::optional<BindValue>& value) {
+void append_value(std::string& bytes, const std::optional<BindValue>& value, ValueType type) {
   if (!value) return append_number(bytes, 0, 1);
   if (const auto* number = std::get_if<std::uint64_t>(&*value)) {
     append_number(bytes, kNumberBytes, 1);
     return append_number(bytes, *number, kNumberBytes);
   }
   const auto& text = std::get<std::string>(*value);
+  if (const auto instant = type == ValueType::instant ? parse_date_time(text) : std::nullopt) {
+    return append_value(bytes, static_cast<std::uint64_t>(instant->unix_ms), ValueType::number);
+  }
   append_number(bytes, kLengthBytes, 1);
   append_number(bytes, text.size(), kLengthBytes);
   bytes += text;
@@ -102,42 +105,13 @@ bool take_value(std::string_view& bytes, const CallFieldRow& field, std::optiona
   return value.has_value();
 }
 
-std::optional<BindValue> beginning_of(const std::optional<std::string>& text) {
-  if (!text) return std::nullopt;
-  return text->substr(0, kComparedBytes);
-}
-
 }  // namespace
 
-CursorValues cursor_values_of(const CallRow& row, const std::vector<SortKey>& sort) {
-  CursorValues values;
-  for (const SortKey& key : total_order(sort)) {
-    switch (key.field) {
-      case CallField::id:
-      case CallField::webhook_id:  // never in a total order
-        values.emplace_back(row.id);
-        break;
-      case CallField::http_code:
-        values.emplace_back(row.http_code);
-        break;
-      case CallField::headers:
-        values.push_back(beginning_of(row.headers));
-        break;
-      case CallField::body:
-        values.push_back(beginning_of(row.body));
-        break;
-      case CallField::created_at:
-        values.emplace_back(static_cast<std::uint64_t>(parse_date_time(row.created_at)->unix_ms));
-        break;
-    }
-  }
-  return values;
-}
-
-std::string make_cursor(const CursorValues& values, const std::vector<SortKey>& sort) {
+std::string make_cursor(const SortValues& values, const std::vector<SortKey>& sort) {
+  const std::vector<SortKey> order = total_order(sort);
   std::string bytes;
-  for (const auto& value : values) append_value(bytes, value);
-  return encode_base64url(digest_of(bytes, total_order(sort)) + bytes);
+  for (std::size_t i = 0; i < values.size(); ++i) append_value(bytes, values[i], row_of(order[i].field).type);
+  return encode_base64url(digest_of(bytes, order) + bytes);
 }
 
 std::optional<SortValues> parse_cursor(std::string_view cursor, const std::vector<SortKey>& sort) {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "sql/call_query.h"
-#include "sql/call_row.h"
 
 /// Cursors: what `page[after]` and `page[before]` say of the record next to the page. One is the record's own values of
 /// the sort's fields, so that it holds when the record has expired, and a digest, which tells a damaged cursor and one
@@ -14,13 +13,8 @@
 /// names headers or body: of these it has the first kComparedBytes.
 namespace webhook_calls {
 
-/// Of a record what a cursor has: its value for each key of total_order(), created_at in milliseconds since 1970.
-using CursorValues = std::vector<std::optional<BindValue>>;
-
-/// The record was read with all fields of its query's sort.
-[[nodiscard]] CursorValues cursor_values_of(const CallRow& row, const std::vector<SortKey>& sort);
-
-[[nodiscard]] std::string make_cursor(const CursorValues& values, const std::vector<SortKey>& sort);
+/// Of a record's sort_values_of().
+[[nodiscard]] std::string make_cursor(const SortValues& values, const std::vector<SortKey>& sort);
 
 /// Empty where the cursor was not made for this sort.
 [[nodiscard]] std::optional<SortValues> parse_cursor(std::string_view cursor, const std::vector<SortKey>& sort);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fcgi/cursor.h"
+
 namespace webhook_calls {
 
 std::string make_self_link(const Route& route, const std::vector<Parameter>& parameters) {
@@ -27,7 +29,7 @@ PageLinks make_page_links(const Route& route, const std::vector<Parameter>& para
 }
 
 PageLinks PageEnds::links(const Route& route, const std::vector<Parameter>& parameters, bool more) const {
-  const auto link_to = [&](std::string_view name, const CursorValues& values) {
+  const auto link_to = [&](std::string_view name, const SortValues& values) {
     std::vector<Parameter> changed = parameters;
     for (Parameter& parameter : changed) {
       if (parameter.name != "page[after]" && parameter.name != "page[before]") continue;

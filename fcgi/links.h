@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "fcgi/cursor.h"
 #include "fcgi/query_string.h"
 #include "fcgi/route.h"
+#include "sql/call_order.h"
 #include "sql/call_query.h"
 #include "sql/call_row.h"
 
@@ -38,7 +38,7 @@ class PageEnds {
   /// The page's records, one after the other, read with all fields of the query's sort.
   void add(const CallRow& row) {
     if (!query_.position) return;
-    last_ = cursor_values_of(row, query_.sort);
+    last_ = sort_values_of(row, query_.sort);
     if (first_.empty()) first_ = last_;
   }
 
@@ -47,7 +47,7 @@ class PageEnds {
 
  private:
   const CallQuery& query_;
-  CursorValues first_{}, last_{};
+  SortValues first_{}, last_{};
 };
 
 }  // namespace webhook_calls

@@ -205,6 +205,7 @@ void Service::respond_with_export(const CallRequest& request, const Access& acce
   CallWalk rows{store_, request.params.query, access};
   record.rows =
       format == Format::csv ? write_call_table(response, request, rows) : write_call_lines(response, request, rows);
+  record.retried = rows.was_interrupted();
 }
 
 void Service::respond_with_call(const CallRequest& request, std::string_view if_none_match, Response& response,

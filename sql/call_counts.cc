@@ -39,6 +39,17 @@ struct CrossingChunk {
   std::uint64_t last = 0;
 };
 
+/// Whether many of the chunks lie at the same time.
+bool in_disorder(const std::vector<CrossingChunk>& chunks) {
+  std::uint64_t first = UINT64_MAX, last = 0, seconds = 0;
+  for (const CrossingChunk& chunk : chunks) {
+    first = std::min(first, chunk.first);
+    last = std::max(last, chunk.last);
+    seconds += chunk.last - chunk.first;
+  }
+  return chunks.size() > CallRollup::kMaxPartial && seconds > kUsualDepth * (last - first);
+}
+
 class Counter {
  public:
   Counter(MysqlSession& session, const CallQuery& query, std::string cutoff)
@@ -46,7 +57,7 @@ class Counter {
 
   void count_records(const std::vector<IdRange>& ids) { add(count_groups(query_, {cutoff_, ids})); }
 
-  /// Not all in one statement, but on from each point in time as far as no more than the allowed groups can reach.
+  /// Not all in one statement, but a week at a time, or as far as no more than the allowed groups can reach.
   void count_in_slices();
 
   /// False, and nothing is counted: counting the records is faster.
@@ -63,7 +74,7 @@ class Counter {
 
   void find_whole_chunks();
   [[nodiscard]] std::vector<CrossingChunk> find_crossing();
-  void move_sums(std::span<const BindValue> first_ids, bool to_next);
+  void move_sums_on(std::span<const BindValue> first_ids);
   void count_less_of(const CrossingChunk& chunk);
 
   [[nodiscard]] std::uint64_t count_all() const;
@@ -115,40 +126,35 @@ std::vector<CrossingChunk> Counter::find_crossing() {
   return crossing;
 }
 
-/// The sums have each chunk in the bucket of its first record. One in more than two buckets is taken out again, and
-/// counted by its records. Of one in two, those in the smaller part are counted.
+/// One in more than two buckets is counted by its records. The sums have one in two buckets in that of its first
+/// record, and those of its records are counted that are in the smaller part.
 bool Counter::count_by_chunks(CallRollup& rollup) {
   std::vector<CrossingChunk> in_two;
   std::vector<BindValue> mostly_late, in_more;
-  std::vector<IdRange> split, counted;
+  std::vector<IdRange> counted;
   find_whole_chunks();
-  std::uint64_t first = UINT64_MAX, last = 0, seconds = 0;
   for (const CrossingChunk& chunk : find_crossing()) {
     if (bucket_of(chunk.last) > bucket_of(chunk.first) + 1) {
       in_more.emplace_back(chunk.ids.first);
-      split.push_back(chunk.ids);
+      counted.push_back(chunk.ids);
       continue;
     }
     in_two.push_back(chunk);
     if (is_mostly_late(chunk)) mostly_late.emplace_back(chunk.ids.first);
-    first = std::min(first, chunk.first);
-    last = std::max(last, chunk.last);
-    seconds += chunk.last - chunk.first;
   }
   for (const CallRollup::PartialChunk& chunk : rollup.find_partial()) counted.push_back(chunk.ids);
-  if (split.size() + counted.size() > CallRollup::kMaxPartial) return false;
-  if (in_two.size() > CallRollup::kMaxPartial && seconds > kUsualDepth * (last - first)) return false;
+  if (counted.size() > CallRollup::kMaxPartial || in_two.size() > kMaxCounts || in_disorder(in_two)) return false;
 
-  add(sum_groups({query_, cutoff_, whole_}));
-  counted.push_back(rollup.tail());
-  count_records(counted);
-  if ((in_more.size() + in_two.size() / 4) * kChunkRecords > count_all() / 2) {  // a quarter, on average
+  add(sum_groups({query_, cutoff_, whole_}, {.all_but = true, .first_ids = in_more}));
+  if (numbers_.size() > kMaxSums) return true;  // too many groups, whatever is moved between them
+  const std::uint64_t by_record = (in_more.size() + in_two.size() / 4) * kChunkRecords;  // a quarter, on average
+  if (by_record > (count_all() + in_more.size() * kChunkRecords) / 2) {
     numbers_.clear();
     return false;
   }
-  move_sums(in_more, false);
-  if (!split.empty()) count_records(split);
-  move_sums(mostly_late, true);
+  counted.push_back(rollup.tail());
+  count_records(counted);
+  move_sums_on(mostly_late);
   for (const CrossingChunk& chunk : in_two) count_less_of(chunk);
   return true;
 }
@@ -159,12 +165,12 @@ std::uint64_t Counter::count_all() const {
   return static_cast<std::uint64_t>(all);
 }
 
-/// Out of the bucket of the chunks' first records, and into the next one or none.
-void Counter::move_sums(std::span<const BindValue> first_ids, bool to_next) {
+/// Out of the bucket of the chunks' first records, and into the next one.
+void Counter::move_sums_on(std::span<const BindValue> first_ids) {
   if (first_ids.empty()) return;
-  each_group(sum_groups({query_, cutoff_, whole_}, first_ids), [&](const Group& group, std::int64_t n) {
+  each_group(sum_groups({query_, cutoff_, whole_}, {.first_ids = first_ids}), [&](const Group& group, std::int64_t n) {
     numbers_[group] -= n;
-    if (to_next) numbers_[{group.bucket + 1, group.code}] += n;
+    numbers_[{group.bucket + 1, group.code}] += n;
   });
 }
 
@@ -183,12 +189,14 @@ void Counter::count_less_of(const CrossingChunk& chunk) {
 }
 
 void Counter::count_in_slices() {
+  constexpr std::uint64_t kWeek = 7 * 24 * 3600;
+  const std::uint64_t buckets = std::min(kMaxCounts + 1, kWeek / by_.seconds);
   std::string from = cutoff_;
   while (numbers_.size() <= kMaxCounts) {
     MysqlResult next = session_.execute(select_next_second(query_.webhook_id, from));
     if (!next.next()) return;
     const std::uint64_t first = bucket_of(next.number(1));
-    const std::string until = sql_time((first + kMaxCounts + 1) * by_.seconds);
+    const std::string until = sql_time((first + buckets) * by_.seconds);
     if (until <= from) return;  // the last one that there is
     add(count_groups(query_, {cutoff_, {}, CallSpan{{}, from, until}}));
     from = until;

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "sql/call_conditions.h"
+#include "sql/instant.h"
 
 namespace webhook_calls {
 namespace {
@@ -27,6 +28,28 @@ void add_after(Statement& statement, const SortKey& key, const std::optional<Bin
   statement.add(" OR ");
   add_sort_value(statement, key.field, query);
   statement.add(" IS NULL)");
+}
+
+std::optional<BindValue> beginning_of(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  return text->substr(0, kComparedBytes);
+}
+
+std::optional<BindValue> sort_value_of(const CallRow& row, CallField field) {
+  switch (field) {
+    case CallField::id:
+    case CallField::webhook_id:  // never in a total order
+      return row.id;
+    case CallField::http_code:
+      return row.http_code;
+    case CallField::headers:
+      return beginning_of(row.headers);
+    case CallField::body:
+      return beginning_of(row.body);
+    case CallField::created_at:
+      break;
+  }
+  return sql_from_rfc3339(row.created_at);
 }
 
 void add_same(Statement& statement, const SortKey& key, const std::optional<BindValue>& value, const CallQuery& query) {
@@ -56,6 +79,12 @@ std::vector<SortKey> reading_order(const CallQuery& query) {
     for (SortKey& key : order) key.descending = !key.descending;
   }
   return order;
+}
+
+SortValues sort_values_of(const CallRow& row, const std::vector<SortKey>& sort) {
+  SortValues values;
+  for (const SortKey& key : total_order(sort)) values.push_back(sort_value_of(row, key.field));
+  return values;
 }
 
 void add_sort_value(Statement& statement, CallField field, const CallQuery& query) {

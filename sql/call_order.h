@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sql/call_query.h"
+#include "sql/call_row.h"
 #include "sql/statement.h"
 
 /// In which order a list stands, and a place in it.
@@ -18,6 +19,9 @@ namespace webhook_calls {
 
 /// Headers and bodies are sorted by their beginnings.
 inline constexpr std::size_t kComparedBytes = 1024;
+
+/// Where a record stands: what a position next to it holds. It was read with all fields of the sort.
+[[nodiscard]] SortValues sort_values_of(const CallRow& row, const std::vector<SortKey>& sort);
 
 /// Appends what a key sorts by. Texts compare by their first kComparedBytes: a whole 1 MiB body would not fit in
 /// MySQL's sort buffer (error 1038).

@@ -162,7 +162,7 @@ void CallRollup::place_by_id(PlacedPage& page, ChunkOrder order) {
   if (!query_.filters_by(CallField::created_at)) return;
   Runs runs = find_runs(query_);
   page.place.narrowed = runs.in_order;
-  if (count_in(query_, {tail_}) > 0) runs.ids.push_back(tail_);
+  runs.ids.push_back(tail_);
   for (IdRange& range : runs.ids) range = {std::max(left.first, range.first), std::min(left.last, range.last)};
   std::erase_if(runs.ids, [](const IdRange& range) { return range.first > range.last; });
   if (runs.ids.empty()) runs.ids.push_back(kNowhere);

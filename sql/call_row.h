@@ -28,7 +28,8 @@ class CallRows {
   virtual ~CallRows() = default;
 
   /// The next record, valid until the next call; nullptr after the last one.
-  /// Throws DatabaseError where the record cannot be read.
+  /// Throws DatabaseError where the record cannot be read; std::runtime_error where it was purged in the middle of its
+  /// text.
   virtual const CallRow* next() = 0;
 
   /// Of the record that next() gave last: what its headers or body have behind their first `offset` bytes (which were

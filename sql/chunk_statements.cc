@@ -83,13 +83,16 @@ Statement sum_whole_chunks(const ChunkScope& scope) {
   return statement;
 }
 
-Statement sum_groups(const ChunkScope& scope, std::span<const BindValue> first_ids) {
+Statement sum_groups(const ChunkScope& scope, const ChunkChoice& choice) {
   Statement statement{"SELECT "};
   add_group(statement, scope.query.count_by, "k.min_at", "k.http_code");
   statement.add(",CAST(SUM(k.n) AS UNSIGNED)");
   add_whole_chunks(statement, scope, scope.query.count_by.codes != 0);
-  if (!first_ids.empty()) statement.add(" AND k.first_id IN ").bind_list(first_ids);
-  return statement.add(" GROUP BY t,g");
+  if (!choice.all_but || !choice.first_ids.empty()) {
+    statement.add(choice.all_but ? Sql{" AND k.first_id NOT IN "} : Sql{" AND k.first_id IN "});
+    statement.bind_list(choice.first_ids);
+  }
+  return statement.add(" GROUP BY t,g LIMIT ").bind(kMaxSums + 1);
 }
 
 Statement select_whole_range(const ChunkScope& scope) {

@@ -34,9 +34,19 @@ struct ChunkScope {
 /// Columns: the first id of the first whole chunk and the last id of the last one; NULL where there are none.
 [[nodiscard]] Statement select_whole_range(const ChunkScope& scope);
 
-/// The numbers of records in whole chunks, those whose first id is given (empty: all), in the groups that the query
-/// counts by, as if all of a chunk's records had been made when its first one was. Columns: those of count_groups().
-[[nodiscard]] Statement sum_groups(const ChunkScope& scope, std::span<const BindValue> first_ids = {});
+/// Which of the whole chunks, by their first ids.
+struct ChunkChoice {
+  bool all_but = false;  ///< all but these
+  std::span<const BindValue> first_ids{};
+};
+
+/// More sums than these are those of more than kMaxCounts groups: of chunks that lie in two buckets at most, a group
+/// has records in two sums at most.
+inline constexpr std::size_t kMaxSums = 2 * kMaxCounts;
+
+/// The numbers of records in whole chunks, in the groups that the query counts by, as if all of a chunk's records had
+/// been made when its first one was; kMaxSums and one more at most. Columns: those of count_groups().
+[[nodiscard]] Statement sum_groups(const ChunkScope& scope, const ChunkChoice& choice);
 
 /// The whole chunks with records in more than one of the query's buckets. Columns: first and last id; when its first
 /// and its last record in time were made, in seconds after the year 0.

@@ -78,13 +78,12 @@ void check_not_writing(MysqlSession& session, DatabaseReport& report) {
                             Sql{"DELETE FROM webhooks WHERE FALSE"}}) {
     bool allowed = false;
     try {
-      session.begin_snapshot();
+      const Snapshot snapshot{session};
       (void)session.execute(Statement{attempt});
       allowed = true;
     } catch (const DatabaseError& error) {
       allowed = error.code() == kReadOnlyTransaction;
     }
-    session.disconnect();
     if (!allowed) continue;
     report.warnings.emplace_back(
         "The account may write to the database. The workers only read: give them an account "

@@ -222,27 +222,34 @@ MysqlResult MysqlSession::execute(const Statement& statement) {
   return impl_->run([&] { return MysqlResult{impl_->execute(statement)}; });
 }
 
-void MysqlSession::begin_snapshot() {
-  impl_->run([&] {
-    impl_->execute_plain("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
-    impl_->in_snapshot_ = true;
-  });
-}
-
-void MysqlSession::end_snapshot() noexcept {
-  if (!std::exchange(impl_->in_snapshot_, false)) return;
-  try {
-    impl_->run_connected([&] { impl_->execute_plain("COMMIT"); });
-  } catch (const std::exception&) {
-    disconnect();  // ends it too, and what it was made for has been read
-  }
-}
-
 void MysqlSession::disconnect() noexcept { impl_->disconnect(); }
 
 bool MysqlSession::return_to_better_host() { return impl_->return_to_better_host(); }
 std::optional<NewHost> MysqlSession::take_new_host() { return impl_->take_new_host(); }
 
 std::chrono::nanoseconds MysqlSession::take_elapsed() { return std::exchange(impl_->elapsed_, {}); }
+
+Snapshot::Snapshot(MysqlSession& session) : session_(&session) {
+  session.impl_->run([&] {
+    session.impl_->execute_plain("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+    session.impl_->in_snapshot_ = true;
+  });
+}
+
+void Snapshot::end() {
+  if (session_ == nullptr) return;
+  MysqlSession::Impl& connected = *std::exchange(session_, nullptr)->impl_;
+  if (!std::exchange(connected.in_snapshot_, false)) return;
+  connected.run_connected([&] { connected.execute_plain("COMMIT"); });
+}
+
+Snapshot::~Snapshot() {
+  MysqlSession* session = session_;
+  try {
+    end();
+  } catch (const std::exception&) {
+    session->disconnect();  // ends it too
+  }
+}
 
 }  // namespace webhook_calls

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "sql/database.h"
 #include "sql/statement.h"
@@ -31,8 +32,8 @@ class MysqlResult {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A process' one connection, made when it is first needed, and its prepared statements. execute() and begin_snapshot()
-/// throw DatabaseError; the next call after one closes the connection and makes a new one.
+/// A process' one connection, made when it is first needed, and its prepared statements. execute() throws
+/// DatabaseError; the next call after one closes the connection and makes a new one.
 class MysqlSession {
  public:
   explicit MysqlSession(DatabaseSettings settings);
@@ -42,10 +43,6 @@ class MysqlSession {
 
   /// Prepares the statement, unless the connection still has it, and runs it.
   [[nodiscard]] MysqlResult execute(const Statement& statement);
-
-  /// All statements until end_snapshot() see the database as it is now, and cannot write.
-  void begin_snapshot();
-  void end_snapshot() noexcept;
 
   void disconnect() noexcept;
 
@@ -61,8 +58,26 @@ class MysqlSession {
   std::chrono::nanoseconds take_elapsed();
 
  private:
+  friend class Snapshot;
   class Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+/// While one is held, all statements of its session see the database as it was when it was made, and cannot write. Its
+/// making, and end(), throw DatabaseError.
+class Snapshot {
+ public:
+  explicit Snapshot(MysqlSession& session);
+  Snapshot(Snapshot&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
+  Snapshot& operator=(Snapshot&&) = delete;
+  /// Where it cannot be ended otherwise, it closes the connection: no result of the session may be in use.
+  ~Snapshot();
+
+  /// Results stay in use.
+  void end();
+
+ private:
+  MysqlSession* session_;
 };
 
 }  // namespace webhook_calls

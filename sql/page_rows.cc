@@ -1,6 +1,7 @@
 #include "sql/page_rows.h"
 
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -66,8 +67,8 @@ class PageRows : public CallRows {
         query_(query),
         columns_(query.fields),
         left_(query.page_size) {
-    if (!query.position || !query.position->before || result_.size() <= left_) return;
-    more_ = result_.next();  // the one record more comes first
+    if (!query.position || !query.position->before || result_->size() <= left_) return;
+    more_ = result_->next();  // the one record more comes first
   }
 
   const CallRow* next() override {
@@ -80,7 +81,7 @@ class PageRows : public CallRows {
     FieldSet only;
     only.insert(field);
     const BindValue id = portion_[next_ - 1].id;
-    MysqlResult contents = session_.execute(select_contents(query_, only, {&id, 1}, offset));
+    MysqlResult contents = select(only, {&id, 1}, offset);
     if (!contents.next()) throw std::runtime_error("a record is gone in the middle of its text");
     return contents.text(2);
   }
@@ -95,10 +96,10 @@ class PageRows : public CallRows {
     std::vector<BindValue> large_ids;
     std::uint64_t bytes = 0;
     while (pending_ || move_on()) {
-      const std::uint64_t size = columns_.size == 0 ? 0 : result_.number(columns_.size);
+      const std::uint64_t size = columns_.size == 0 ? 0 : result_->number(columns_.size);
       if (bytes > 0 && bytes + size > kPortionBytes) break;
       bytes += size;
-      const CallRow& row = portion_.emplace_back(read_row(result_, columns_));
+      const CallRow& row = portion_.emplace_back(read_row(*result_, columns_));
       pending_ = false;
       const std::size_t come = (row.headers ? row.headers->size() : 0) + (row.body ? row.body->size() : 0);
       if (come < size) large_ids.emplace_back(row.id);
@@ -110,7 +111,7 @@ class PageRows : public CallRows {
   /// Moves to a row that is part of the page.
   bool move_on() {
     if (at_end_) return false;
-    const bool row = result_.next();
+    const bool row = result_->next();
     more_ = more_ || (row && left_ == 0);
     at_end_ = !row || left_ == 0;
     pending_ = !at_end_;
@@ -118,9 +119,21 @@ class PageRows : public CallRows {
     return pending_;
   }
 
+  MysqlResult select(FieldSet fields, std::span<const BindValue> ids, std::uint64_t offset = 0) {
+    try {
+      return session_.execute(select_contents(query_, fields, ids, offset));
+    } catch (const DatabaseError&) {
+      // The page's result must not outlive the connection. Who has another one goes on behind the last record given.
+      result_.reset();
+      portion_.resize(next_);
+      at_end_ = more_ = true;
+      throw;
+    }
+  }
+
   void read_contents(std::vector<BindValue> missing) {
     if (!snapshot_ && pages_ == Pages::whole) snapshot_.emplace(session_);
-    MysqlResult contents = session_.execute(select_contents(query_, query_.fields, missing));
+    MysqlResult contents = select(query_.fields, missing);
     while (contents.next()) {
       const std::uint64_t id = contents.number(1);
       const auto row = std::ranges::find(portion_, id, &CallRow::id);
@@ -138,7 +151,7 @@ class PageRows : public CallRows {
   Pages pages_;
   std::optional<Snapshot> snapshot_;
   bool purge_possible_;  ///< between the page and the snapshot
-  MysqlResult result_;
+  std::optional<MysqlResult> result_;
   CallQuery query_;
   PageColumns columns_;
   std::uint64_t left_;  ///< records of the page that are still to come
@@ -162,7 +175,10 @@ std::unique_ptr<CallRows> read_page(MysqlSession& session, std::optional<Snapsho
                                     const PagePlace& place, Pages pages) {
   if (query.page_size == 0) return std::make_unique<NoRows>();
   MysqlResult result = session.execute(select_page(query, place));
-  if (pages == Pages::loose) snapshot.reset();
+  if (pages == Pages::loose && snapshot) {
+    snapshot->end();
+    snapshot.reset();
+  }
   return std::make_unique<PageRows>(session, std::move(snapshot), std::move(result), query, pages);
 }
 

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <utility>
 
 #include "sql/call_query.h"
 #include "sql/call_row.h"
@@ -11,20 +10,6 @@
 #include "sql/mysql_session.h"
 
 namespace webhook_calls {
-
-/// While one is held, all statements see the database as it was when it was made.
-class Snapshot {
- public:
-  explicit Snapshot(MysqlSession& session) : session_(&session) { session.begin_snapshot(); }
-  Snapshot(Snapshot&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
-  Snapshot& operator=(Snapshot&&) = delete;
-  ~Snapshot() {
-    if (session_ != nullptr) session_->end_snapshot();
-  }
-
- private:
-  MysqlSession* session_;
-};
 
 /// Whether the records of a page with large contents are all of one instant, for which the database keeps what a purge
 /// deletes until the page is read to its end.

@@ -214,6 +214,15 @@ class ExportsTest(unittest.TestCase):
         expect(answer.complete, "cut short")
         ids = [int(row["id"]) for row in csv.DictReader(io.StringIO(answer.body.decode(), newline=""))]
         self.assertEqual(ids, list(range(1_000_001, 1_000_001 + RECORDS[LARGE])))
+        self.assertEqual(self.log_line_of(export)["retried"], 1)
+
+    def test_a_connection_lost_inside_a_text_is_made_again(self):
+        for headers in (CSV, NDJSON):
+            export = self.begin(HUGE, headers)
+            self.service.kill_reader_connections()
+            answer = export.finish()
+            expect(answer.complete and answer.body == self.get(HUGE, headers).body, "cut short, or not what it is without a fault")
+            self.assertEqual(self.log_line_of(export)["retried"], 1)
 
     def test_a_fault_in_the_middle_is_seen(self):
         for headers in (CSV, NDJSON):

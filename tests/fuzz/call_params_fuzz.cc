@@ -73,7 +73,7 @@ std::vector<Statement> statements_of(const CallQuery& query) {
   const ChunkOrder order{.by_time = true};
   std::vector<Statement> statements{count_calls(query, scope),
                                     count_groups(query, {kCutoff, {}, CallSpan{{1, 2}, kCutoff, kCutoff}}),
-                                    sum_groups(chunks),
+                                    sum_groups(chunks, {.all_but = true}),
                                     select_crossing_chunks(chunks),
                                     sum_whole_chunks(chunks),
                                     select_partial_chunks(chunks),

@@ -1,5 +1,6 @@
 #include "fcgi/call_params.h"
 #include "fcgi/cursor.h"
+#include "fcgi/date_time.h"
 #include "sql/call_order.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -27,14 +28,16 @@ std::optional<BindValue> value_of(std::string_view line) {
 /// Whether the field can have the value, as cursors have it.
 bool fits(const std::optional<BindValue>& value, const CallFieldRow& field) {
   if (!value) return field.nullable;
-  return std::holds_alternative<std::string>(*value) == (field.type == ValueType::text);
+  const auto* text = std::get_if<std::string>(&*value);
+  if (field.type == ValueType::instant && text != nullptr) return parse_date_time(*text).has_value();
+  return (text != nullptr) == (field.type == ValueType::text);
 }
 
 }  // namespace
 
 void run(std::string_view input) {
   const std::vector<SortKey> sort = sort_of(take_until(input, '\n')), order = total_order(sort);
-  CursorValues values;
+  SortValues values;
   bool fit = true;
   for (std::size_t i = 0; i < order.size(); ++i) {
     values.push_back(value_of(take_until(input, '\n')));

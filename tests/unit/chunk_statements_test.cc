@@ -121,9 +121,9 @@ BOOST_AUTO_TEST_CASE(groups) {
   query.count_by = {.seconds = 86'400};
   const std::string times = " AND k.min_at>? AND k.min_at>=?", bounds = " '" + kCutoff + "' " + kTime;
   const std::string day = "SELECT TO_SECONDS(k.min_at) DIV ? AS t,";
-  check(sum_groups({query, kCutoff}),
-        day + "0 AS g,CAST(SUM(k.n) AS UNSIGNED)" + kChunks + kIds + times + " GROUP BY t,g",
-        "86400 7 0 18446744073709551615 18446744073709551615" + bounds);
+  check(sum_groups({query, kCutoff}, {.all_but = true}),
+        day + "0 AS g,CAST(SUM(k.n) AS UNSIGNED)" + kChunks + kIds + times + " GROUP BY t,g LIMIT ?",
+        "86400 7 0 18446744073709551615 18446744073709551615" + bounds + " 20001");
   check(select_crossing_chunks({query, kCutoff}),
         "SELECT k.first_id,k.last_id,TO_SECONDS(k.min_at),TO_SECONDS(k.max_at)" + kChunks + kIds + times +
             " AND TO_SECONDS(k.min_at) DIV ?<TO_SECONDS(k.max_at) DIV ?",
@@ -135,14 +135,17 @@ BOOST_AUTO_TEST_CASE(groups) {
         "7" + bounds + " " + kTime + " " + kTime);
   query.count_by.codes = 100;
   const BindValue first_ids[] = {std::uint64_t{1}, std::uint64_t{4097}, std::uint64_t{8193}};
-  check(sum_groups({query, kCutoff}, first_ids),
+  check(sum_groups({query, kCutoff}, {.first_ids = first_ids}),
         day +
             "k.http_code DIV ? AS g,CAST(SUM(k.n) AS UNSIGNED) FROM webhook_call_chunk_codes k FORCE INDEX (PRIMARY)"
             " WHERE k.webhook_id=?" +
-            kIds + times + " AND k.first_id IN (?,?,?,?) GROUP BY t,g",
-        "86400 100 7 0 18446744073709551615 18446744073709551615" + bounds + " 1 4097 8193 8193");
+            kIds + times + " AND k.first_id IN (?,?,?,?) GROUP BY t,g LIMIT ?",
+        "86400 100 7 0 18446744073709551615 18446744073709551615" + bounds + " 1 4097 8193 8193 20001");
+  BOOST_TEST(sum_groups({query, kCutoff}, {true, first_ids}).text().find(" AND k.first_id NOT IN (?,?,?,?) GROUP BY") !=
+             std::string::npos);
   query.filters.push_back(kFailed);
-  BOOST_TEST(sum_groups({query, kCutoff}).text().find(kCodes + " AND (k.http_code IN (?)") != std::string::npos);
+  BOOST_TEST(sum_groups({query, kCutoff}, {.all_but = true}).text().find(kCodes + " AND (k.http_code IN (?)") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(skipping_and_reaching) {

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "fcgi/cursor.h"
+
 namespace webhook_calls {
 namespace {
 
