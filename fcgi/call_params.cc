@@ -117,7 +117,10 @@ class Decoder {
   void decode_cursor() {
     if (cursor_ != nullptr) return fault(parameter_->name + " cannot be given together with " + cursor_->name + ".");
     cursor_ = parameter_;
-    if (!parameter_->value) fault_not("a cursor, or empty for the end of the list");
+    const bool before = parameter_->name == "page[before]";
+    if (parameter_->value) return;
+    fault_not(before ? "a cursor, or empty for the end of the list"
+                     : "a cursor, or empty for the beginning of the list");
   }
 
   void place_at_cursor() {

@@ -145,10 +145,15 @@ ApiError not_acceptable(Exports exports, const std::vector<MediaRange>& ranges) 
   std::string detail = "Accept admits no application/vnd.api+json without parameters other than profile, ";
   if (exports == Exports::none) {
     detail += "which is the only media type that this resource has.";
-  } else if (exports == Exports::not_set_up && std::ranges::any_of(ranges, export_type_of)) {
-    detail += "and this server is not set up for exports (text/csv and application/x-ndjson).";
-  } else {
+  } else if (std::ranges::none_of(ranges, export_type_of)) {
     detail += "and names none of the media types for exports (text/csv and application/x-ndjson).";
+  } else if (exports == Exports::offered) {
+    detail += "and where all that it names have such parameters, JSON:API lets nothing else be sent.";
+  } else {
+    detail +=
+        "and this server is not set up for exports, or did not see that one is asked for, because it looks at the "
+        "first "
+        "Accept alone.";
   }
   return {kNotAcceptable, Fault{.detail = std::move(detail), .header = "Accept"}};
 }

@@ -547,6 +547,9 @@ BOOST_AUTO_TEST_CASE(words) {
     return std::string{};
   };
   BOOST_TEST(first_detail("page[size]=0") == "page[size] must be a whole number from 1 to 1000, not \"0\".");
+  BOOST_TEST(first_detail("page[size]=0&count=false").starts_with("page[size] must be "));
+  BOOST_TEST(first_detail("page[after]").find("empty for the beginning of the list") != std::string::npos);
+  BOOST_TEST(first_detail("page[before]").find("empty for the end of the list") != std::string::npos);
   BOOST_TEST(first_detail("filter[typo]=1").find("filter[typo]") != std::string::npos);
   BOOST_TEST(first_detail("sort=typo").find("typo") != std::string::npos);
 }

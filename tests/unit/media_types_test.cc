@@ -205,6 +205,31 @@ BOOST_AUTO_TEST_CASE(exports) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(words) {
+  const auto detail = [](std::string_view accept, Exports exports) {
+    try {
+      static_cast<void>(choose_format(accept, exports));
+    } catch (const ApiError& error) {
+      return error.faults().front().detail;
+    }
+    return std::string{};
+  };
+  const struct {
+    std::string_view accept;
+    Exports exports;
+    std::string_view words;
+  } rows[] = {
+      {"image/png", Exports::none, "the only media type"},
+      {"image/png", Exports::offered, "names none of the media types for exports"},
+      {"text/csv;header=absent", Exports::offered, "names none of the media types for exports"},
+      {"text/csv", Exports::not_set_up, "not set up for exports"},
+      {"application/vnd.api+json;charset=utf-8, text/csv", Exports::offered, "JSON:API lets nothing else be sent"},
+  };
+  for (const auto& row : rows) {
+    BOOST_TEST(detail(row.accept, row.exports).find(row.words) != std::string::npos, detail(row.accept, row.exports));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace webhook_calls
