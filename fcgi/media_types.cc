@@ -15,12 +15,11 @@ namespace {
 
 constexpr unsigned kFullWeight = 1000;
 
-struct ExportType {
-  std::string_view name;
-  Format format;
+constexpr std::array kFormats{
+    FormatRow{Format::json_api, kJsonApi, kJsonApi, "json"},
+    FormatRow{Format::csv, "text/csv", "text/csv; charset=utf-8; header=present", "csv"},
+    FormatRow{Format::ndjson, "application/x-ndjson", "application/x-ndjson", "ndjson"},
 };
-constexpr std::array kExportTypes{ExportType{"text/csv", Format::csv},
-                                  ExportType{"application/x-ndjson", Format::ndjson}};
 
 struct MediaRange {
   std::string_view type;
@@ -97,8 +96,8 @@ bool is_supported(const MediaRange& range) {
 }
 
 /// text/csv as RFC 7111 and RFC 4180 describe it, and lines of JSON: with these parameters, if any.
-bool is_export(const MediaRange& range, const ExportType& type) {
-  if (!equal_ignoring_case(range.type, type.name)) return false;
+bool is_export(const MediaRange& range, const FormatRow& type) {
+  if (type.format == Format::json_api || !equal_ignoring_case(range.type, type.name)) return false;
   return std::ranges::all_of(range.parameters, [&](const auto& parameter) {
     if (equal_ignoring_case(parameter.first, "charset")) return equal_ignoring_case(parameter.second, "utf-8");
     return type.format == Format::csv && equal_ignoring_case(parameter.first, "header") &&
@@ -136,9 +135,9 @@ std::optional<Wish> wish_for_json_api(const std::vector<MediaRange>& ranges) {
   return Wish{};
 }
 
-const ExportType* export_type_of(const MediaRange& range) {
-  const auto* type = std::ranges::find_if(kExportTypes, [&](const auto& known) { return is_export(range, known); });
-  return type == kExportTypes.end() || range.weight == 0 ? nullptr : type;
+const FormatRow* export_type_of(const MediaRange& range) {
+  const auto* type = std::ranges::find_if(kFormats, [&](const auto& known) { return is_export(range, known); });
+  return type == kFormats.end() || range.weight == 0 ? nullptr : type;
 }
 
 ApiError not_acceptable(Exports exports, const std::vector<MediaRange>& ranges) {
@@ -159,6 +158,8 @@ ApiError not_acceptable(Exports exports, const std::vector<MediaRange>& ranges) 
 }
 
 }  // namespace
+
+const FormatRow& row_of(Format format) { return *std::ranges::find(kFormats, format, &FormatRow::format); }
 
 void check_content_type(std::string_view content_type) {
   const MediaRange range = parse_media_range(content_type, false);
@@ -182,7 +183,7 @@ Format choose_format(std::string_view accept, Exports exports) {
   Format format = Format::json_api;
   for (const MediaRange& range : ranges) {
     if (exports != Exports::offered) break;
-    const ExportType* type = export_type_of(range);
+    const FormatRow* type = export_type_of(range);
     if (type == nullptr) continue;
     if (range.weight < best.weight || (range.weight == best.weight && best.by_name)) continue;
     best = {range.weight};

@@ -14,6 +14,15 @@ void check_content_type(std::string_view content_type);
 /// What an answer is written in.
 enum class Format : std::uint8_t { json_api, csv, ndjson };
 
+struct FormatRow {
+  Format format;
+  std::string_view name;          ///< in Accept
+  std::string_view content_type;  ///< of an answer
+  std::string_view extension;     ///< of a file's name
+};
+
+[[nodiscard]] const FormatRow& row_of(Format format);
+
 /// Whether a resource has the formats beside JSON:API.
 enum class Exports : std::uint8_t { none, not_set_up, offered };
 

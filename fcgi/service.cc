@@ -42,6 +42,7 @@ ApiError api_error_of(const DatabaseError& error) {
 }
 
 ApiError too_many_counts() {
+  static_assert(kMaxCounts == 10'000);
   return {kInvalidParameter, Fault{"count_by makes more than 10000 groups here: narrow created_at or http_code by "
                                    "filters, or count by longer times or by http_code.class.",
                                    "count_by"}};
@@ -62,18 +63,6 @@ void add_common_headers(Response& response, const Request& request, std::string_
   response.add_header("X-Content-Type-Options", "nosniff");
 }
 
-std::string_view content_type_of(Format format) {
-  switch (format) {
-    case Format::csv:
-      return "text/csv; charset=utf-8; header=present";
-    case Format::ndjson:
-      return "application/x-ndjson";
-    case Format::json_api:
-      break;
-  }
-  return kJsonApi;
-}
-
 /// webhook-7-calls-2026-11-27T103000Z.csv
 std::string file_name_of(const Webhook& webhook, Format format) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -81,7 +70,7 @@ std::string file_name_of(const Webhook& webhook, Format format) {
   time[10] = 'T';
   time.erase(time.find('.'));
   std::erase(time, ':');
-  return "webhook-" + std::to_string(webhook.id) + "-calls-" + time + (format == Format::csv ? "Z.csv" : "Z.ndjson");
+  return "webhook-" + std::to_string(webhook.id) + "-calls-" + time + "Z." + std::string{row_of(format).extension};
 }
 
 void write_failure(const Request& request, const ApiError& error, Response& response) {
@@ -177,7 +166,7 @@ void Service::respond(const Request& request, Response& response, RequestRecord&
   params.query.redaction = redaction_;
   if (!access->webhook) throw ApiError(kNotFound, Fault{"There is no such webhook."});
 
-  add_common_headers(response, request, content_type_of(format));
+  add_common_headers(response, request, row_of(format).content_type);
   const CallRequest call_request{route, query_string.parameters, params, *access->webhook};
   if (route.call_id) {
     respond_with_call(call_request, request.if_none_match, response, record);

@@ -167,4 +167,17 @@ void add_conditions(Statement& statement, const CallQuery& query, const CallScop
   }
 }
 
+void add_group(Statement& statement, const CountBy& by, Sql created_at, Sql http_code) {
+  if (by.seconds != 0) {
+    statement.add("TO_SECONDS(").add(created_at).add(") DIV ").bind(by.seconds).add(" AS t,");
+  } else {
+    statement.add("0 AS t,");
+  }
+  if (by.codes != 0) {
+    statement.add(http_code).add(" DIV ").bind(by.codes).add(" AS g");
+  } else {
+    statement.add("0 AS g");
+  }
+}
+
 }  // namespace webhook_calls

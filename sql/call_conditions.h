@@ -23,4 +23,8 @@ void add_condition(Statement& statement, const Statement& column, const Filter& 
 /// select.
 void add_conditions(Statement& statement, const CallQuery& query, const CallScope& scope);
 
+/// Appends in which of the groups of `by` a record or a chunk is, as two columns: t, the bucket's number (its begin is
+/// that times by.seconds after the year 0), and g, the code divided by by.codes. 0 where `by` has none.
+void add_group(Statement& statement, const CountBy& by, Sql created_at, Sql http_code);
+
 }  // namespace webhook_calls

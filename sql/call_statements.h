@@ -81,15 +81,11 @@ struct PagePlace {
 [[nodiscard]] Statement select_cutoff();
 
 /// How many records of each group that the query counts by its filters select, kMaxCounts and one more groups at most.
-/// Columns: the bucket's number (its begin is that times count_by.seconds after the year 0), the code divided by
-/// count_by.codes, the number.
+/// Columns: those of add_group(), the number.
 [[nodiscard]] Statement count_groups(const CallQuery& query, const CallScope& scope);
 
 /// Column: the second, in seconds after the year 0, of the webhook's first record that was created at `from` or later.
 [[nodiscard]] Statement select_next_second(std::uint64_t webhook_id, const std::string& from);
-
-/// Appends the first two columns of count_groups(), as t and g, of these; 0 where the query does not count by one.
-void add_group(Statement& statement, const CountBy& by, Sql created_at, Sql http_code);
 
 /// The size of contents above which a record of a page of `page_size` is read on its own. No more than half a portion,
 /// because the driver holds some five copies of the row at hand beside all rows.

@@ -22,7 +22,7 @@ struct Instant {
 /// and `Z`.
 [[nodiscard]] std::string rfc3339_from_sql(std::string_view datetime);
 
-/// The other way round, as the database compares it.
+/// The other way round, as the database compares it: only what rfc3339_from_sql() gave.
 [[nodiscard]] std::string sql_from_rfc3339(std::string_view date_time);
 
 }  // namespace webhook_calls
