@@ -189,7 +189,7 @@ void Counter::count_less_of(const CrossingChunk& chunk) {
 }
 
 void Counter::count_in_slices() {
-  constexpr std::uint64_t kWeek = 7 * 24 * 3600;
+  constexpr std::uint64_t kWeek = std::uint64_t{7} * 24 * 3600;
   const std::uint64_t buckets = std::min(kMaxCounts + 1, kWeek / by_.seconds);
   std::string from = cutoff_;
   while (numbers_.size() <= kMaxCounts) {
