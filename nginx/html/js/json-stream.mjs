@@ -4,13 +4,12 @@
 //     const stream = new JsonStream({ name: "body", limit: 1000, onItem: (resource) => … });
 //     stream.push('{"data":[{"id":"1","attributes":{"bo'); …
 //
-// A text called `name` becomes { text, bytes, cut, complete }: at most `limit` characters of it (a surrogate pair may be cut), its
-// size as UTF-8 as far as it has arrived, whether there is more than `text`, and whether it has all arrived. `overflow` is the
-// resource that is being read whose text has passed the limit, else null.
+// A text called `name` becomes { text, bytes, exact, cut, complete }: at most `limit` characters of it (a surrogate pair may be cut),
+// its size as UTF-8 as far as it has arrived, whether that is the size of what was recorded, whether there is more than `text`, and
+// whether it has all arrived. `overflow` is the resource that is being read whose text has passed the limit, else null.
 // onItem is given each finished object of an array in the outermost object.
 
-const ESCAPES = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
-const encoder = new TextEncoder();
+const [QUOTE, BACKSLASH, U, REPLACEMENT] = ['"', "\\", "u", "\ufffd"].map((character) => character.charCodeAt(0));
 
 export class JsonStream {
   constructor({ name, limit = Infinity, onItem = () => {} }) {
@@ -35,24 +34,16 @@ export class JsonStream {
     }
   }
 
+  // All that has arrived of the text, escapes too, is taken at once: a body of NULs has millions of them.
   #inText(input, at) {
-    if (input[at] === "\\") {
-      if (at + 1 >= input.length || (input[at + 1] === "u" && at + 6 > input.length)) return -1;
-      if (input[at + 1] === "u") {
-        this.#append(String.fromCharCode(parseInt(input.slice(at + 2, at + 6), 16)));
-        return at + 6;
-      }
-      this.#append(ESCAPES[input[at + 1]] ?? input[at + 1]);
-      return at + 2;
-    }
-    if (input[at] === '"') {
+    if (input.charCodeAt(at) === QUOTE) {
       this.#endText();
       return at + 1;
     }
-    const special = /["\\]/g;
-    special.lastIndex = at;
-    const end = special.exec(input)?.index ?? input.length;
-    this.#append(input.slice(at, end));
+    const end = endOfRun(input, at);
+    if (end === at) return -1;
+    const run = input.slice(at, end);
+    this.#append(run.includes("\\") ? JSON.parse(`"${run}"`) : run);
     return end;
   }
 
@@ -62,7 +53,7 @@ export class JsonStream {
       text.parts.push(piece);
       return;
     }
-    text.value.bytes += encoder.encode(piece).length;
+    count(piece, text.value);
     if (text.length < this.limit) text.parts.push(piece.slice(0, this.limit - text.length));
     text.length += piece.length;
     if (text.length > this.limit && !this.overflow) {
@@ -75,7 +66,7 @@ export class JsonStream {
   #beginText() {
     const key = this.keys.at(-1);
     const limited = key === this.name && key !== undefined && !Array.isArray(this.stack.at(-1));
-    this.text = { parts: [], length: 0, limited, value: { text: "", bytes: 0, cut: false, complete: false } };
+    this.text = { parts: [], length: 0, limited, value: { text: "", bytes: 0, exact: true, cut: false, complete: false } };
   }
 
   #endText() {
@@ -125,6 +116,34 @@ export class JsonStream {
     } else {
       Object.defineProperty(top, this.keys.at(-1), { value, configurable: true, enumerable: true, writable: true });
       if (!keepKey) this.keys[this.keys.length - 1] = undefined;
+    }
+  }
+}
+
+// Where the text from there on ends, or the last escape that is whole.
+function endOfRun(input, at) {
+  for (let end = at; ; end += 1) {
+    const code = input.charCodeAt(end); // NaN behind the end
+    if (code === BACKSLASH) {
+      const last = end + (input.charCodeAt(end + 1) === U ? 5 : 1);
+      if (last >= input.length) return end;
+      end = last;
+    } else if (code === QUOTE || end >= input.length) {
+      return end;
+    }
+  }
+}
+
+// A surrogate is half of four bytes, so it matters not where a text is cut. What the API puts in the place of bytes that are no UTF-8
+// counts as one byte, which it mostly was.
+function count(piece, value) {
+  for (let at = 0; at < piece.length; at += 1) {
+    const code = piece.charCodeAt(at);
+    if (code === REPLACEMENT) {
+      value.bytes += 1;
+      value.exact = false;
+    } else {
+      value.bytes += code < 0x80 ? 1 : code < 0x800 || (code & 0xf800) === 0xd800 ? 2 : 3;
     }
   }
 }

@@ -6,19 +6,26 @@ function endOfText(text, at) {
   }
 }
 
-// prettyJson(TEXT): indented JSON with the tokens as they were written, so that a number keeps all its digits. Null where it is none.
-export function prettyJson(text) {
+// prettyJson(TEXT, MOST): indented JSON with the tokens as they were written, so that a number keeps all its digits. Null where it is
+// none, or would be longer than MOST: indentation makes much of few brackets.
+export function prettyJson(text, most = Infinity) {
   try {
     JSON.parse(text);
   } catch {
     return null;
   }
   const parts = [];
+  let size = 0;
   let depth = 0;
   let open = false; // directly behind [ or {
-  const line = () => parts.push("\n", "  ".repeat(Math.min(depth, 32)));
+  const add = (part) => {
+    parts.push(part);
+    size += part.length;
+  };
+  const line = () => add(`\n${"  ".repeat(Math.min(depth, 32))}`);
   const plain = /[^\s{}[\],:"]+/y;
   for (let at = 0; at < text.length;) {
+    if (size > most) return null;
     const character = text[at];
     let end = at + 1;
     if (/\s/.test(character)) {
@@ -37,10 +44,10 @@ export function prettyJson(text) {
       plain.test(text);
       end = plain.lastIndex;
     }
-    parts.push(text.slice(at, end));
+    add(text.slice(at, end));
     if (character === ",") line();
-    else if (character === ":") parts.push(" ");
+    else if (character === ":") add(" ");
     at = end;
   }
-  return parts.join("");
+  return size <= most ? parts.join("") : null;
 }

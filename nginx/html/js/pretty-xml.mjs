@@ -45,15 +45,22 @@ function tokensOf(text) {
 const isOpening = (token) => /^<[A-Za-z_:]/.test(token);
 const nameOf = (tag) => /^<\/?([^\s/>]+)/.exec(tag)?.[1];
 
-// prettyXml(TEXT): indented XML; an element that holds only a text stays on a line. Null where the tags do not match, as in most HTML.
-export function prettyXml(text) {
+// prettyXml(TEXT, MOST): indented XML; an element that holds only a text stays on a line. Null where the tags do not match, as in most
+// HTML, or where it would be longer than MOST.
+export function prettyXml(text, most = Infinity) {
   const source = text.trim();
   const tokens = source.startsWith("<") ? tokensOf(source) : null;
   if (!tokens?.some(isOpening)) return null;
   const lines = [];
   const names = [];
-  const add = (piece) => lines.push("  ".repeat(Math.min(names.length, 32)) + piece);
+  let size = 0;
+  const add = (piece) => {
+    const line = "  ".repeat(Math.min(names.length, 32)) + piece;
+    lines.push(line);
+    size += line.length + 1;
+  };
   for (let i = 0; i < tokens.length; i += 1) {
+    if (size > most) return null;
     const token = tokens[i];
     if (token.startsWith("</")) {
       if (names.pop() !== nameOf(token)) return null;
@@ -73,5 +80,5 @@ export function prettyXml(text) {
       add(token.trim());
     }
   }
-  return names.length === 0 ? lines.join("\n") : null;
+  return names.length === 0 && size <= most ? lines.join("\n") : null;
 }

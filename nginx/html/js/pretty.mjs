@@ -4,9 +4,10 @@ import { prettyJson } from "./pretty-json.mjs";
 import { prettyXml } from "./pretty-xml.mjs";
 
 export const PRETTY_LIMIT = 1 << 20; // characters; what is longer is shown as it is
+const PRETTY_MOST = 1 << 22; // characters of the readable text; the page shows half of that
 
-// A form's fields, one on a line. Null where it does not look like one.
-export function prettyForm(text) {
+// A form's fields, one on a line. Null where it does not look like one, or that would be longer than MOST.
+export function prettyForm(text, most = Infinity) {
   if (!text.includes("=") || /[\s<>{}"]/.test(text)) return null;
   if (text.split("&").some((field) => !/^[^=]+=[^=]*$/.test(field))) return null;
   const fields = [...new URLSearchParams(text)];
@@ -14,6 +15,7 @@ export function prettyForm(text) {
     30,
     fields.reduce((most, [name]) => Math.max(most, name.length), 0),
   );
+  if (fields.length * (width + 3) > most) return null;
   return fields.map(([name, value]) => `${name.padEnd(width)} = ${value}`).join("\n");
 }
 
@@ -40,7 +42,7 @@ export function describe(headers, body) {
     for (const kind of new Set([declared, "JSON", "XML", "form"])) {
       // A number or a word alone is JSON, too, but then it is for the sender to say so.
       if (kind === null || (kind === "JSON" && declared !== "JSON" && !/^\s*[{[]/.test(body))) continue;
-      const pretty = KINDS[kind](body);
+      const pretty = KINDS[kind](body, PRETTY_MOST);
       if (pretty !== null) return { kind, pretty };
     }
   }

@@ -62,6 +62,15 @@ test("the kind is the declared one where the body is that, else what it looks li
   assert.equal(describe(null, `[${"1,".repeat(PRETTY_LIMIT)}1]`).pretty, null);
 });
 
+test("what indentation would make too long is shown as it is", () => {
+  const xml = `${"<a>".repeat(1e5)}${"</a>".repeat(1e5)}`;
+  const json = `${"[".repeat(4e5)}${"]".repeat(4e5)}`;
+  const form = `${"x".repeat(30)}=${"&a=".repeat(3e5)}`;
+  for (const body of [xml, json, form]) assert.deepEqual(describe(null, body), { kind: "text", pretty: null });
+  assert.equal(prettyJson("[1]", 3), null);
+  assert.equal(prettyXml("<a><b/></a>", 12), null);
+});
+
 // A pattern that backtracks would hang the page: these took ages with a careless one.
 test("hostile bodies take no time", () => {
   for (const body of [
