@@ -18,13 +18,17 @@ export function unitFor({ from, to }) {
   return ["minute", "hour"].find((unit) => to - from <= 240 * UNITS[unit]) ?? "day";
 }
 
-// buckets(COUNTS, SPAN, UNIT): a bar for each unit of the span, also where nothing was counted:
-// { from, to, counts: { "2xx": …, … }, total }, in order. Units begin in UTC, as the API's do.
-export function buckets(counts, { from, to }, unit) {
+// buckets(COUNTS, SPAN, UNIT, SELECTED): a bar for each unit of the span, also where nothing was counted:
+// { from, to, counts: { "2xx": …, … }, total }, in order. Units begin in UTC, as the API's do; the first and the last bar have of theirs
+// what is selected (as of range(), open where null), because no more was counted.
+export function buckets(counts, { from, to }, unit, selected = { from: null, to: null }) {
   const size = UNITS[unit];
   const bars = new Map();
   const bar = (start) => {
-    if (!bars.has(start)) bars.set(start, { from: start, to: start + size, counts: {}, total: 0 });
+    if (!bars.has(start)) {
+      const ends = { from: Math.max(start, selected.from ?? start), to: Math.min(start + size, selected.to ?? Infinity) };
+      bars.set(start, { ...ends, counts: {}, total: 0 });
+    }
     return bars.get(start);
   };
   for (let start = Math.floor(from / size) * size; start < to; start += size) bar(start);

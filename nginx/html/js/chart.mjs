@@ -1,5 +1,5 @@
 // Calls over time: a bar for each minute, hour or day, stacked by class, failures below so that they are seen beside many successes.
-import { ceiling, totals } from "./buckets.mjs";
+import { ceiling, totals, UNITS } from "./buckets.mjs";
 import { byId, el, svg } from "./dom.mjs";
 import { CLASSES, CLASS_NAMES, formatCount, localClock, localDate } from "./format.mjs";
 
@@ -10,7 +10,12 @@ const LEFT = 48;
 
 // A day is one of UTC, as the API counts; hours and minutes are told in local time.
 export function nameOf({ from, to }, unit) {
-  if (unit === "day") return `${new Date(from).toISOString().slice(0, 10)} (UTC)`;
+  if (unit === "day") {
+    const day = new Date(from).toISOString().slice(0, 10);
+    if (to - from === UNITS.day) return `${day} (UTC)`;
+    const clock = (time) => new Date(time).toISOString().slice(11, 16);
+    return `${day} ${clock(from)}–${to % UNITS.day === 0 ? "24:00" : clock(to)} (UTC)`;
+  }
   const begin = new Date(from);
   return `${localDate(begin)} ${localClock(begin).slice(0, 5)}–${localClock(new Date(to)).slice(0, 5)}`;
 }
@@ -42,6 +47,15 @@ export class Chart {
     this.#fillTable();
   }
 
+  // Nothing of an earlier selection stays.
+  clear() {
+    Object.assign(this, { bars: [], groups: [] });
+    this.#legend();
+    this.place.replaceChildren();
+    this.#read(null);
+    this.#fillTable();
+  }
+
   #legend() {
     const sums = totals(this.bars);
     const item = (name) =>
@@ -55,7 +69,7 @@ export class Chart {
 
   #draw() {
     this.width = this.place.clientWidth;
-    if (this.width === 0) return;
+    if (this.width === 0 || this.bars.length === 0) return;
     const hadFocus = this.place.contains(document.activeElement);
     const highest = ceiling(Math.max(0, ...this.bars.map((bar) => bar.total)));
     const plot = HEIGHT - TOP - BOTTOM;

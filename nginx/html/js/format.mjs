@@ -15,8 +15,13 @@ export function formatBytes(bytes) {
   }
 }
 
+// formatSize(BODY): of a body as of json-stream.mjs; FORMAT of the number.
+export function formatSize({ bytes, exact, complete }, format = formatBytes) {
+  return `${complete ? (exact ? "" : "about ") : "more than "}${format(bytes)}`;
+}
+
 const pad = (value, digits = 2) => String(value).padStart(digits, "0");
-export const localDate = (date) => `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+export const localDate = (date) => `${pad(date.getFullYear(), 4)}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 export const localClock = (date) =>
   `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
 export const localTime = (date) => `${localDate(date)} ${localClock(date)}`;
@@ -47,11 +52,16 @@ export function classOf(code) {
   return CLASSES.includes(name) ? name : "other";
 }
 
-// Control characters as their symbols, so that none is invisible or moves the text.
+// Control characters as their symbols, and others that are invisible or move the text by their numbers.
 export const visible = (text) =>
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (c) =>
-    String.fromCharCode(c === "\u007f" ? 0x2421 : 0x2400 + c.charCodeAt(0)),
-  );
+  text
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, (c) =>
+      String.fromCharCode(c === "\u007f" ? 0x2421 : 0x2400 + c.charCodeAt(0)),
+    )
+    .replace(
+      /[\u0080-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+      (c) => `\u27e8U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`,
+    );
 
 // The first line that says something: a bracket that stands alone, as in indented JSON, goes on with what follows.
 export function firstLine(text, limit = 200) {

@@ -20,12 +20,13 @@ export function range(state, now) {
   return { from: RANGES[state.range] ? now - RANGES[state.range] : null, to: null };
 }
 
-function filters(state, now) {
+function filters(state, now, since = null) {
   const pairs = [];
   const values = state.codes.filter((code) => code !== "none");
   if (values.length > 0) pairs.push(["filter[http_code]", values.join(",")]);
   if (state.codes.includes("none")) pairs.push(["filter[http_code]", null]);
-  const { from, to } = range(state, now);
+  const { from: begin, to } = range(state, now);
+  const from = since === null ? begin : Math.max(since, begin ?? since);
   if (from !== null) pairs.push(["filter[created_at__gte]", new Date(from).toISOString()]);
   if (to !== null) pairs.push(["filter[created_at__lt]", new Date(to).toISOString()]);
   if (state.headers) pairs.push(["filter[headers__match]", state.headers]);
@@ -33,11 +34,11 @@ function filters(state, now) {
   return pairs;
 }
 
-// A page of the list without bodies, which are large.
-export function listQuery(state, now) {
+// A page of the list without bodies, which are large; since: only of what was recorded from then on.
+export function listQuery(state, now, since = null) {
   const place = state.before ? ["page[before]", state.before] : ["page[after]", state.after];
   return join([
-    ...filters(state, now),
+    ...filters(state, now, since),
     ["sort", state.sort],
     ["page[size]", String(state.size)],
     place,

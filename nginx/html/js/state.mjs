@@ -25,7 +25,9 @@ export const DEFAULTS = Object.freeze({
 
 const isId = (text) => /^[0-9]{1,20}$/.test(text);
 const isCursor = (text) => /^[A-Za-z0-9_-]+$/.test(text);
-const isInstant = (text) => !Number.isNaN(Date.parse(text)) && new Date(text).toISOString() === text;
+// Of the years that the API has, too.
+export const isInstant = (text) =>
+  /^(?!0000)\d{4}-/.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString() === text;
 
 export const isCode = (text) => CODE_CHOICES.includes(text) || /^[0-9]{1,5}$/.test(text);
 
@@ -39,7 +41,7 @@ export function parseState(fragment) {
   };
   take("webhook", isId);
   take("call", isId);
-  take("range", (value) => value in RANGES && value !== "custom");
+  take("range", (value) => Object.hasOwn(RANGES, value) && value !== "custom");
   take("from", isInstant);
   take("to", isInstant);
   if (state.from || state.to) state.range = "custom";

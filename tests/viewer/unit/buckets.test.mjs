@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { buckets, ceiling, span, totals, UNITS, unitFor } from "../../../nginx/html/js/buckets.mjs";
+import { nameOf } from "../../../nginx/html/js/chart.mjs";
 import { DEFAULTS } from "../../../nginx/html/js/state.mjs";
 
 const NOW = Date.parse("2026-11-24T12:34:56.000Z");
@@ -45,6 +46,19 @@ test("a bar for each unit, also without calls, in UTC", () => {
   assert.deepEqual(bars[1].counts, { "2xx": 5, none: 2 });
   assert.deepEqual(totals(bars), { none: 2, "5xx": 0, "4xx": 0, "3xx": 0, "2xx": 6, other: 1 });
   assert.deepEqual(buckets([], { from: NOW, to: NOW }, "hour").length, 1);
+});
+
+test("a bar has no more of the time than what is selected", () => {
+  const selected = { from: NOW - 3 * UNITS.hour, to: NOW };
+  const ends = (limits) => buckets([], selected, "hour", limits).map(({ from, to }) => [from, to]);
+  const bars = ends(selected);
+  assert.deepEqual([bars.at(0)[0], bars.at(-1)[1], bars.length], [selected.from, selected.to, 4]);
+  assert.deepEqual(bars.slice(1, -1), ends(undefined).slice(1, -1));
+  assert.deepEqual(ends({ from: null, to: null }), ends(undefined));
+  assert.equal(nameOf({ from: NOW - UNITS.hour, to: NOW }, "day"), "2026-11-24 11:34–12:34 (UTC)");
+  const midnight = Date.parse("2026-11-25T00:00:00.000Z");
+  assert.equal(nameOf({ from: NOW, to: midnight }, "day"), "2026-11-24 12:34–24:00 (UTC)");
+  assert.equal(nameOf({ from: midnight - UNITS.day, to: midnight }, "day"), "2026-11-24 (UTC)");
 });
 
 test("the axis ends at a round number", () => {

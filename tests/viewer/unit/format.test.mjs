@@ -19,6 +19,17 @@ test("sizes", () => {
   }
 });
 
+test("a body's size says where it is not exact", () => {
+  for (const [body, text] of [
+    [{ bytes: 51_200, exact: true, complete: true }, "51 kB"],
+    [{ bytes: 51_200, exact: false, complete: true }, "about 51 kB"],
+    [{ bytes: 51_200, exact: false, complete: false }, "more than 51 kB"],
+  ]) {
+    assert.equal(format.formatSize(body), text);
+  }
+  assert.equal(format.formatSize({ bytes: 1234, exact: true, complete: true }, format.formatCount), "1,234");
+});
+
 test("classes of codes, and of the API's names of them", () => {
   for (const [code, name] of [
     [null, "none"],
@@ -43,6 +54,7 @@ test("the first line that says something", () => {
     ["\n\n \n", ""],
     ["a\u0000b\tc\u001b[0m", "a\u2400b c\u241b[0m"],
     ["x".repeat(500), "x".repeat(200)],
+    ["a\u202egpj.exe\u200b\ufeff\u0085", "a⟨U+202E⟩gpj.exe⟨U+200B⟩⟨U+FEFF⟩⟨U+0085⟩"],
   ]) {
     assert.equal(format.firstLine(body), line);
   }
@@ -53,6 +65,9 @@ test("local times", () => {
   assert.equal(format.utcTime(date), "2026-11-24 12:34:56.789 UTC");
   assert.equal(format.fromLocalInput(format.localInput(date)).getTime(), date.getTime() - 789);
   assert.equal(format.fromLocalInput(""), null);
+  const early = new Date(2026, 0, 2, 3, 4, 5);
+  early.setFullYear(2); // as it stands in a field while somebody types the year
+  assert.equal(format.localInput(early), "0002-01-02T03:04:05");
   assert.equal(format.zoneName({ getTimezoneOffset: () => -330 }), "UTC+5:30");
   assert.equal(format.zoneName({ getTimezoneOffset: () => 210 }), "UTC-3:30");
   assert.equal(format.zoneName({ getTimezoneOffset: () => 0 }), "UTC");

@@ -4,6 +4,7 @@ import { curlCommand } from "../../../nginx/html/js/curl.mjs";
 import { bodiesQuery, countsQuery, cursorOf, exportQuery, listQuery } from "../../../nginx/html/js/query.mjs";
 import { DEFAULTS } from "../../../nginx/html/js/state.mjs";
 
+const GTE = "filter[created_at__gte]";
 const NOW = Date.parse("2026-11-24T12:00:00.000Z");
 
 test("a page asks for no bodies", () => {
@@ -12,6 +13,13 @@ test("a page asks for no bodies", () => {
     "sort=-created_at&page[size]=25&page[after]=&fields[notification/webhook/calls]=http_code,created_at&include=webhook",
   );
   assert.match(listQuery({ ...DEFAULTS, before: "abc" }, NOW), /&page\[before\]=abc&/);
+});
+
+test("what is new is asked for alone", () => {
+  const since = (changes) => new URLSearchParams(listQuery({ ...DEFAULTS, ...changes }, NOW, NOW - 300e3)).getAll(GTE);
+  assert.deepEqual(since({}), ["2026-11-24T11:55:00.000Z"]);
+  assert.deepEqual(since({ range: "1h", body: "x" }), ["2026-11-24T11:55:00.000Z"]);
+  assert.deepEqual(since({ range: "custom", from: "2026-11-24T11:58:00.000Z" }), ["2026-11-24T11:58:00.000Z"]);
 });
 
 test("filters", () => {

@@ -38,6 +38,12 @@ test("what is malformed is as if it were not there", () => {
   const fragment =
     "webhook=7/../8&call=x&range=2y&from=yesterday&to=2026-13-01&sort=body&size=7&after=%3Cscript%3E&codes=5xx,9yy,,%3Cb%3E,5xx&live=yes&x=1";
   assert.deepEqual(parseState(fragment), { ...DEFAULTS, codes: ["5xx"] });
+  for (const range of ["constructor", "toString", "__proto__", "custom"]) {
+    assert.deepEqual(parseState(`range=${range}`), { ...DEFAULTS });
+  }
+  for (const from of ["-271821-04-20T00:00:00.000Z", "+275760-09-13T00:00:00.000Z", "0000-01-01T00:00:00.000Z"]) {
+    assert.deepEqual(parseState(new URLSearchParams({ from, to: from }).toString()), { ...DEFAULTS });
+  }
 });
 
 test("another selection begins at its beginning", () => {
