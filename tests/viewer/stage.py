@@ -8,11 +8,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "acceptance"))
 from service import PROJECT, Service, free_port  # noqa: E402
 
 TOKEN = "viewer-test-token"
-ORDERS, HOSTILE, LARGE, LIVE, KINDS, FOREIGN, EMPTY = range(1, 8)
+ORDERS, HOSTILE, LARGE, LIVE, KINDS, FOREIGN, LATE, EMPTY = range(1, 9)
 # Each would say so in the page, if it ran.
 ATTACKS = ["<script>window.attacked = 1</script>", "<img src=x onerror='window.attacked = 2'>",
            "<svg onload='window.attacked = 3'><a href='javascript:window.attacked = 4'>x</a></svg>",
-           "\"><iframe srcdoc='<script>parent.attacked = 5</script>'></iframe>", "</pre></td></table><h1>taken over</h1>"]
+           "\"><iframe srcdoc='<script>parent.attacked = 5</script>'></iframe>", "</pre></td></table><h1>taken over</h1>",
+           "\u202egpj.exe\u2066 \u200b\u0085"]  # the last is read as something else
 BODY_OF_20_MB = b"0123456789abcdef" * 64 * 20_000  # 20.48 MB, in one line
 CODES = [200] * 12 + [204, 302, 404, 500, 503, None]
 
@@ -38,7 +39,7 @@ class Stage(Service):
             raise
 
     def name_of(self, number):
-        return "".join(ATTACKS[:2]) if number == HOSTILE else f"Hook no. {number}"
+        return "".join(ATTACKS[:2]) + ATTACKS[-1] if number == HOSTILE else f"Hook no. {number}"
 
     def before(self, **amount):
         return self.now - datetime.timedelta(**amount)
@@ -52,7 +53,9 @@ class Stage(Service):
                           self.before(minutes=n + 1)) for n, attack in enumerate(ATTACKS)])
         self.add_calls((3001, LARGE, 200, "Content-Type: text/plain", BODY_OF_20_MB, self.before(minutes=5)),
                        (3002, LARGE, 200, "Content-Type: image/png", bytes(range(256)) * 200, self.before(minutes=4)),
-                       (3003, LARGE, 200, "Content-Type: text/plain", b"small", self.before(minutes=3)))
+                       (3003, LARGE, 200, "Content-Type: text/plain", b"small", self.before(minutes=3)),
+                       (3004, LARGE, 200, "Content-Type: image/png", bytes(5_000_000), self.before(minutes=6)))
+        self.add_calls((6001, LATE, 200, "", "old", self.before(minutes=60)))
         self.add_calls(*[(4000 + n, LIVE, 200, "", f"old {n}", self.before(minutes=60 - n)) for n in range(1, 4)])
         self.add_calls(
             (5001, KINDS, 200, "Content-Type: application/json", '{"number":12345678901234567890,"list":[1,2]}', self.before(minutes=9)),
@@ -62,8 +65,8 @@ class Stage(Service):
             (5005, KINDS, None, None, None, self.before(minutes=5)),
             (5006, KINDS, 204, "Server: x", "", self.before(minutes=4)))
 
-    def add_live_call(self, body, code=200):
-        self.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES (%s, %s, '', %s)", (LIVE, code, body))
+    def add_live_call(self, body, code=200, webhook=LIVE):
+        self.sql("INSERT INTO webhook_calls (webhook_id, http_code, headers, body) VALUES (%s, %s, '', %s)", (webhook, code, body))
 
     def open_server(self):
         """A server with open access, which has the page as Debian's snippet says, and below a path of its operator's. The page's address."""

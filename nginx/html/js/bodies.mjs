@@ -6,7 +6,7 @@ import { bodiesQuery } from "./query.mjs";
 const LIMIT = 128 * 1024; // characters of one body
 const TOTAL = 16 << 20; // characters of a page; what would be beyond is left out
 
-// onBody(ID, BODY) for each of these calls: BODY is null (no response), or { text, bytes, complete } with its beginning;
+// onBody(ID, BODY) for each of these calls: BODY is null (no response), or as of json-stream.mjs, with its beginning;
 // undefined where it was left out.
 export async function loadBodies(api, webhook, ids, signal, onBody) {
   const open = new Set(ids);

@@ -1,7 +1,7 @@
 // A call's body: at first its beginning, the rest when somebody asks; readable or raw; to copy and to save.
 import { copyButton } from "./clipboard.mjs";
 import { announce, el } from "./dom.mjs";
-import { formatBytes } from "./format.mjs";
+import { formatBytes, formatSize } from "./format.mjs";
 import { JsonStream } from "./json-stream.mjs";
 import { describe } from "./pretty.mjs";
 import { bodyQuery } from "./query.mjs";
@@ -65,7 +65,7 @@ export class BodyView {
       return;
     }
     const { kind, pretty } = this.described;
-    this.kind.textContent = `${kind}, ${body.complete ? "" : "more than "}${formatBytes(body.bytes)}`;
+    this.kind.textContent = `${kind}, ${formatSize(body)}`;
     const text = this.#readable();
     this.text.textContent = text.slice(0, this.shown);
     const toggle = el("button", { type: "button", "aria-pressed": String(this.raw), onclick: () => this.#toggle() }, "Raw");
@@ -83,8 +83,10 @@ export class BodyView {
 
   #remarks(text) {
     const parts = [];
-    if (this.body.text.includes("\ufffd"))
-      parts.push(el("span", { class: "quiet" }, "Bytes that are not UTF-8 are shown as \ufffd."));
+    if (!this.body.exact) {
+      const remark = "Bytes that are not UTF-8 are shown as \ufffd, so that neither they nor their exact number are known here.";
+      parts.push(el("span", { class: "quiet" }, remark));
+    }
     if (text.length > this.shown) {
       const rest = `${formatBytes(this.shown)} of ${formatBytes(text.length)} are shown.`;
       parts.push(el("span", { class: "quiet" }, rest));

@@ -1,23 +1,23 @@
 // The form fields, filled from the state, and read as changes of it.
+import { span } from "./buckets.mjs";
 import { byId } from "./dom.mjs";
 import { fromLocalInput, localInput } from "./format.mjs";
-import { CODE_CHOICES, DEFAULTS, isCode } from "./state.mjs";
+import { CODE_CHOICES, DEFAULTS, isCode, isInstant } from "./state.mjs";
 
+const TIMES = ["from", "to"];
 const boxes = () => [...document.querySelectorAll('#filters input[name="code"]')];
 const inputOf = (instant) => (instant ? localInput(new Date(instant)) : "");
 
 export function showControls(state, zoomed) {
-  // What somebody is typing in is theirs, until they are done.
   const set = (id, value) => {
-    if (byId(id) !== document.activeElement || byId(id).value === "") byId(id).value = value;
+    if (byId(id).value !== value) byId(id).value = value; // to write the same would move the caret
   };
   set("webhook", state.webhook);
   for (const box of boxes()) box.checked = state.codes.includes(box.value);
   set("exact", state.codes.filter((code) => !CODE_CHOICES.includes(code)).join(", "));
   byId("range").value = state.range;
   for (const field of document.querySelectorAll(".custom")) field.hidden = state.range !== "custom";
-  byId("from").value = inputOf(state.from);
-  byId("to").value = inputOf(state.to);
+  for (const id of TIMES) if (!isUnchanged(id, state)) byId(id).value = inputOf(state[id]);
   set("headers", state.headers);
   set("body", state.body);
   byId("sort").value = state.sort;
@@ -27,41 +27,60 @@ export function showControls(state, zoomed) {
   byId("zoom-out").hidden = !zoomed;
 }
 
+// Whether a field has the state's time, as far as it can: it has seconds only, and may leave them out.
+const isUnchanged = (id, state) =>
+  fromLocalInput(byId(id).value)?.getTime() === fromLocalInput(inputOf(state[id]))?.getTime() && !byId(id).validity.badInput;
+
 function readFilters(state, now) {
-  const exact = byId("exact")
-    .value.split(/[\s,]+/)
-    .filter(isCode);
   const codes = [
     ...boxes()
       .filter((box) => box.checked)
       .map((box) => box.value),
-    ...exact,
+    ...readExact().filter(isCode),
   ];
   const range = byId("range").value;
   const changes = { codes, range, headers: byId("headers").value, body: byId("body").value };
   if (range !== "custom") return changes;
-  if (state.range !== "custom") return { ...changes, from: new Date(now - 86400e3).toISOString(), to: "" };
-  // A field has seconds only: what was not changed there keeps its milliseconds.
-  for (const name of ["from", "to"]) {
-    const { value } = byId(name);
-    changes[name] = value === inputOf(state[name]) ? state[name] : (fromLocalInput(value)?.toISOString() ?? "");
-  }
+  if (state.range !== "custom") return { ...changes, from: new Date(span(state, now).from).toISOString(), to: "" };
+  for (const id of TIMES) changes[id] = isUnchanged(id, state) ? state[id] : readTime(byId(id), state[id]);
   return changes;
+}
+
+const readExact = () =>
+  byId("exact")
+    .value.split(/[\s,;]+/)
+    .filter(Boolean);
+
+function tellOddCodes() {
+  const odd = readExact().filter((text) => !isCode(text));
+  byId("exact-error").textContent = odd.length > 0 ? `Left out: ${odd.join(" ")}. A code is a number, such as 404.` : "";
+}
+
+// What is not complete, or a time that the API has not, changes nothing.
+function readTime({ value, validity }, before) {
+  if (value === "" && !validity.badInput) return "";
+  const text = fromLocalInput(value)?.toISOString() ?? "";
+  return isInstant(text) ? text : before;
 }
 
 // current(): the state. onChange(CHANGES): somebody has changed a field.
 export function listenToControls(current, onChange, now) {
   const apply = () => onChange(readFilters(current(), now()));
-  byId("filters").addEventListener("change", apply);
+  byId("filters").addEventListener("change", ({ target: { id } }) => {
+    // A field for a time says so for each of its parts: it counts when whoever types has left it, or pressed Enter.
+    if (TIMES.includes(id)) return;
+    if (id === "exact") tellOddCodes();
+    apply();
+  });
+  for (const id of TIMES) byId(id).addEventListener("blur", apply);
   byId("filters").addEventListener("submit", (event) => {
     event.preventDefault();
     apply();
   });
   byId("reset").addEventListener("click", () => {
-    document.activeElement.blur();
+    byId("exact-error").textContent = "";
     const { codes, range, from, to, headers, body } = DEFAULTS;
     onChange({ codes, range, from, to, headers, body });
-    byId("reset").focus();
   });
   byId("sort").addEventListener("change", () => onChange({ sort: byId("sort").value }));
   byId("size").addEventListener("change", () => onChange({ size: Number(byId("size").value) }));

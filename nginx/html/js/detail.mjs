@@ -84,7 +84,12 @@ export class Detail {
 function headersTable(headers) {
   if (headers === null) return [];
   const rows = parseHeaders(headers).map(([name, value]) =>
-    el("tr", {}, el("th", { scope: "row" }, visible(name) || el("span", { class: "quiet" }, "–")), el("td", {}, visible(value))),
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, name ? el("bdi", {}, visible(name)) : el("span", { class: "quiet" }, "–")),
+      el("td", {}, el("bdi", {}, visible(value))),
+    ),
   );
   const bar = el(
     "div",

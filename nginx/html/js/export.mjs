@@ -1,7 +1,7 @@
 // The selected calls as a file. A link could not carry the token and the Accept header, so the page fetches and saves: straight
 // into a file where the browser can do that, else in memory, up to a limit.
 import { ApiError } from "./api.mjs";
-import { byId, el } from "./dom.mjs";
+import { announce, byId, el } from "./dom.mjs";
 import { formatBytes } from "./format.mjs";
 import { words } from "./loader.mjs";
 import { exportQuery } from "./query.mjs";
@@ -11,9 +11,11 @@ export const FORMATS = { csv: "text/csv", ndjson: "application/x-ndjson" };
 const IN_MEMORY = 256e6; // bytes
 const FEW = 50_000; // calls, which are not worth the question where to
 
+const canAsk = () => "showSaveFilePicker" in window;
+
 // A place to write to: { write, close, abort }, or null where the person chose none.
-async function sink(name, type, expected) {
-  if (window.showSaveFilePicker && !(expected <= FEW)) {
+async function sink(name, type, ask) {
+  if (ask && canAsk()) {
     try {
       return await (await window.showSaveFilePicker({ suggestedName: name })).createWritable();
     } catch (error) {
@@ -26,8 +28,7 @@ async function sink(name, type, expected) {
   return {
     write(bytes) {
       size += bytes.length;
-      if (size > IN_MEMORY)
-        throw new RangeError(`This browser can save no more than ${formatBytes(IN_MEMORY)}. Narrow the selection, or use curl.`);
+      if (size > IN_MEMORY) throw new RangeError();
       parts.push(bytes);
     },
     close: () => saveBlob(new Blob(parts, { type }), name),
@@ -37,19 +38,20 @@ async function sink(name, type, expected) {
 
 export class Exporter {
   constructor(api, onUnauthorized) {
-    Object.assign(this, { api, onUnauthorized, controller: null });
+    Object.assign(this, { api, onUnauthorized, controller: null, wasTooLarge: false });
     this.place = byId("export-status");
   }
 
-  // expected: the number of calls, where it is known
+  // expected: the number of calls, or null where it is not known
   async run(format, state, expected) {
+    const url = this.api.url(state.webhook, exportQuery(state, this.api.now()));
+    const name = `webhook-${state.webhook}-calls.${format}`;
+    const target = await sink(name, FORMATS[format], expected === null || expected > FEW || this.wasTooLarge);
+    if (!target) return;
+    // Only now, when it is sure that there will be another, the one before it ends.
     this.controller?.abort();
     const controller = new AbortController();
     this.controller = controller;
-    const url = this.api.url(state.webhook, exportQuery(state, this.api.now()));
-    const name = `webhook-${state.webhook}-calls.${format}`;
-    const target = await sink(name, FORMATS[format], expected);
-    if (!target) return;
     const progress = el("span", { class: "progress" }, "Exporting …");
     const cancel = el("button", { type: "button", onclick: () => controller.abort() }, "Cancel export");
     this.place.replaceChildren(progress, cancel);
@@ -65,26 +67,43 @@ export class Exporter {
         progress.textContent = `Exporting: ${formatBytes(size)}`;
       }
       await target.close();
-      this.#finish(el("span", {}, `Saved ${name}, ${formatBytes(size)}.`));
+      this.wasTooLarge = false;
+      this.#finish(controller, `Saved ${name}, ${formatBytes(size)}.`);
     } catch (error) {
       await target.abort();
-      if (controller.signal.aborted) this.#finish(el("span", {}, "Export cancelled. Nothing was saved."));
-      else if (error.status === 401) this.onUnauthorized(error);
-      else this.#finish(el("div", {}, ...failure(error)));
+      this.wasTooLarge ||= error instanceof RangeError;
+      if (controller.signal.aborted) this.#finish(controller, "Export cancelled. Nothing was saved.");
+      else this.#fail(controller, error);
       controller.abort();
     }
   }
 
-  #finish(...content) {
-    this.place.replaceChildren(
-      ...content,
-      el("button", { type: "button", onclick: () => this.place.replaceChildren() }, "Close"),
-    );
+  // What an export says that is no longer the last one, nobody waits for.
+  #finish(controller, text) {
+    if (controller !== this.controller) return;
+    announce(text);
+    this.#show(el("span", {}, text));
+  }
+
+  #fail(controller, error) {
+    if (controller !== this.controller) return;
+    if (error.status !== 401) return this.#show(el("div", { role: "alert" }, ...failure(error)));
+    this.place.replaceChildren();
+    this.onUnauthorized(error);
+  }
+
+  #show(content) {
+    this.place.replaceChildren(content, el("button", { type: "button", onclick: () => this.place.replaceChildren() }, "Close"));
   }
 }
 
 function failure(error) {
   if (error instanceof ApiError) return words(error);
-  const text = error instanceof RangeError ? error.message : "The answer broke off, or could not be written. Nothing was saved.";
+  const tooLarge = `These calls are more than ${formatBytes(IN_MEMORY)}, which is the most that ${
+    canAsk()
+      ? "is saved without a question. Start again, and choose a file."
+      : "this browser can save. Narrow the selection, or use curl."
+  }`;
+  const text = error instanceof RangeError ? tooLarge : "The answer broke off, or could not be written. Nothing was saved.";
   return [el("p", {}, el("strong", {}, "Export failed. "), text)];
 }

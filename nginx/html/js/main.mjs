@@ -1,28 +1,32 @@
 // The page: the address says what is shown, and whoever changes that changes the address.
-import { Api } from "./api.mjs";
+import { Api, ApiError } from "./api.mjs";
 import { buckets, span, unitFor } from "./buckets.mjs";
 import { Chart } from "./chart.mjs";
 import { copyButton } from "./clipboard.mjs";
 import { listenToControls, showControls } from "./controls.mjs";
 import { curlCommand } from "./curl.mjs";
 import { Detail } from "./detail.mjs";
-import { byId, el } from "./dom.mjs";
+import { announce, byId, el } from "./dom.mjs";
 import { Exporter } from "./export.mjs";
-import { formatCount } from "./format.mjs";
+import { formatCount, localClock, visible } from "./format.mjs";
 import { CallList } from "./list.mjs";
 import { Live } from "./live.mjs";
 import { Loader } from "./loader.mjs";
-import { countsQuery } from "./query.mjs";
+import { countsQuery, range } from "./query.mjs";
 import { recentWebhooks, setToken, token } from "./session.mjs";
 import { changed, DEFAULTS, filtersDiffer, formatState, listDiffers, parseState } from "./state.mjs";
 import { CallTable } from "./table.mjs";
 
-const CHART_INTERVAL = 10_000; // between two refreshes by live mode, in milliseconds
+// In milliseconds, between two refreshes by live mode; but a chart that takes long has ten times as long a rest.
+const CHART_INTERVAL = 10_000;
+const NEWS_INTERVAL = 15_000; // between two announcements of new calls
 
 const api = new Api(document.querySelector('meta[name="webhook-calls-api"]').content, token);
 let state = { ...DEFAULTS };
 let total = null;
-let chartAt = 0;
+let chartDue = 0;
+let answeredAt = new Date(); // when the list was last as new as can be
+const news = { count: 0, timer: null };
 
 const hashOf = (changes) => `#${formatState({ ...state, ...changes })}`;
 const table = new CallTable(
@@ -30,7 +34,7 @@ const table = new CallTable(
   (call) => change({ call }),
 );
 const list = new CallList(api, table, askForToken);
-const chartLoader = new Loader(byId("chart-notice"), askForToken, byId("chart"));
+const chartLoader = new Loader(byId("chart-notice"), askForToken, { dimmed: byId("chart"), leader: list.loader });
 const chart = new Chart(({ from, to }) => change({ range: "custom", from: isoOf(from), to: isoOf(to) }));
 const detail = new Detail(api, askForToken, () => change({ call: "" }));
 const exporter = new Exporter(api, askForToken);
@@ -38,9 +42,9 @@ const live = new Live(poll);
 
 const isoOf = (milliseconds) => new Date(milliseconds).toISOString();
 
-function askForToken(error) {
-  byId("token-error").textContent = error.errors[0].detail;
-  byId("token").focus();
+function askForToken(error, focus = true) {
+  byId("token-error").textContent = error.message;
+  if (focus) byId("token").focus();
 }
 
 // Somebody has changed something: the address follows, and Back leads to what was before.
@@ -63,9 +67,12 @@ function show(next, everything = false) {
   if (before.webhook !== state.webhook) {
     byId("webhook-name").replaceChildren();
     list.clear();
+    chartLoader.cancel();
+    chart.clear();
+    showTotal(null);
   }
   live.set(state.live && state.webhook !== "");
-  byId("live-mark").classList.toggle("on", state.live);
+  if (before.live !== state.live || before.webhook !== state.webhook) showLive();
   if (!state.webhook) return detail.close();
   if (everything || filtersDiffer(before, state)) loadChart();
   if (everything || listDiffers(before, state)) loadList();
@@ -84,25 +91,31 @@ function showDetail(before) {
 async function loadList() {
   byId("newest").disabled = !state.after && !state.before;
   if (!(await list.load(state))) return;
+  answeredAt = new Date();
   table.choose(state.call);
-  byId("recent").replaceChildren(...recentWebhooks().map(([id, name]) => el("option", { value: id }, name)));
+  byId("recent").replaceChildren(...recentWebhooks().map(([id, name]) => el("option", { value: id }, visible(name))));
 }
 
 // The total is the sum of the bars: they count what the list selects, so it needs no count of its own.
-async function loadChart() {
-  chartAt = Date.now();
+function loadChart() {
   showTotal(null);
-  await chartLoader.run(drawChart);
+  return chartLoader.run(drawChart);
 }
 
 async function drawChart(signal) {
+  const began = performance.now();
   const now = api.now();
   const shown = span(state, now);
   const unit = unitFor(shown);
-  const { document } = await api.get(api.url(state.webhook, countsQuery(state, now, unit)), signal);
-  const { counts } = document.meta;
-  chart.show(buckets(counts, shown, unit), unit);
-  showTotal(counts.reduce((sum, { count }) => sum + count, 0));
+  try {
+    const { document } = await api.get(api.url(state.webhook, countsQuery(state, now, unit)), signal);
+    const { counts } = document.meta;
+    chart.show(buckets(counts, shown, unit, range(state, now)), unit);
+    showTotal(counts.reduce((sum, { count }) => sum + count, 0));
+  } finally {
+    const ended = performance.now();
+    chartDue = ended + Math.max(CHART_INTERVAL, 10 * (ended - began));
+  }
 }
 
 function showTotal(value) {
@@ -110,20 +123,49 @@ function showTotal(value) {
   byId("total").textContent = value === null ? "Calls" : `${formatCount(value)} ${value === 1 ? "call" : "calls"}`;
 }
 
-async function poll() {
-  const mark = byId("live-mark").classList;
+async function poll(signal) {
+  // New rows do not wait for the chart. Where only that fails, it is as old as it is until its next turn.
+  if (performance.now() > chartDue && !chartLoader.busy) chartLoader.refresh(drawChart, signal).catch(expected);
   try {
-    const added = await list.refresh(state);
-    mark.remove("failing");
-    if (added > 0 && total !== null) showTotal(total + added);
-    if (Date.now() - chartAt > CHART_INTERVAL && !chartLoader.busy) {
-      chartAt = Date.now();
-      await drawChart();
-    }
+    const added = await list.refresh(state, signal);
+    if (added === null) return;
+    answeredAt = new Date();
+    showLive();
+    if (added === 0) return;
+    if (total !== null) showTotal(total + added);
+    news.count += added;
+    if (!news.timer) tellNews();
   } catch (error) {
-    mark.add("failing");
+    if (error instanceof ApiError) showLive(error);
+    if (error.status === 401) {
+      // Nobody has asked for this just now: the focus stays where it is.
+      askForToken(error, false);
+      live.set(false);
+    }
     throw error;
   }
+}
+
+function expected(error) {
+  if (!(error instanceof ApiError) && error.name !== "AbortError") throw error;
+}
+
+function showLive(error = null) {
+  byId("live-mark").className = `live-mark${error ? " failing" : state.live ? " on" : ""}`;
+  const place = byId("live-problem");
+  if (!error) place.textContent = "";
+  // Said once, and not at each try.
+  else if (!place.textContent)
+    place.textContent = `No new calls since ${localClock(answeredAt).slice(0, 8)}: ${error.errors[0].title}. ${error.message}`;
+}
+
+// Not at each of many calls.
+function tellNews() {
+  news.timer = null;
+  if (news.count === 0) return;
+  announce(news.count === 1 ? "1 new call." : `${formatCount(news.count)} new calls.`);
+  news.count = 0;
+  news.timer = setTimeout(tellNews, NEWS_INTERVAL);
 }
 
 function start() {

@@ -1,6 +1,6 @@
 // The table of calls. A row stays the same element as long as its call is shown, so that what has the focus keeps it.
 import { byId, el } from "./dom.mjs";
-import { classOf, firstLine, formatBytes, formatCount, localClock, localDate, utcTime, zoneName } from "./format.mjs";
+import { classOf, firstLine, formatCount, formatSize, localClock, localDate, utcTime, zoneName } from "./format.mjs";
 
 export const codeMark = (code) => el("span", { class: `code c${classOf(code)}` }, code === null ? "no response" : String(code));
 
@@ -10,7 +10,6 @@ export class CallTable {
     Object.assign(this, { hrefOf, onOpen, chosen: "" });
     this.table = byId("calls");
     this.rows = byId("rows");
-    byId("time-heading").textContent = `Time (${zoneName(new Date())})`;
     this.rows.addEventListener("click", (event) => this.#click(event));
     this.rows.addEventListener("keydown", (event) => this.#move(event));
   }
@@ -44,11 +43,15 @@ export class CallTable {
     const row = this.#find(id);
     if (!row) return;
     row.dataset.body = "";
-    const [size, line] = [row.querySelector(".size"), row.querySelector(".line")];
-    size.textContent = body ? `${body.complete ? "" : "> "}${formatBytes(body.bytes)}` : body === null ? "–" : "large";
-    size.title = body ? `${body.complete ? "" : "more than "}${formatCount(body.bytes)} bytes` : "";
-    line.textContent = body ? firstLine(body.text) : body === null ? "" : "not loaded; open the call to see it";
-    line.classList.toggle("quiet", body === undefined);
+    const title = body ? `${formatSize(body, formatCount)} bytes` : "";
+    if (body) fill(row, formatSize(body).replace("more than", ">"), firstLine(body.text), { title });
+    else if (body === null) fill(row, "–", "");
+    else fill(row, "large", "not loaded; open the call to see it", { quiet: true });
+  }
+
+  // For those that have none yet: they could not be loaded, as it is.
+  setNoBodies() {
+    for (const id of this.idsWithoutBody()) fill(this.#find(id), "?", "not loaded", { quiet: true });
   }
 
   choose(id) {
@@ -71,7 +74,7 @@ export class CallTable {
 
   #row({ id, attributes }, mark) {
     const date = new Date(attributes.created_at);
-    const time = el("time", { datetime: attributes.created_at, title: utcTime(date) });
+    const time = el("time", { datetime: attributes.created_at, title: `${utcTime(date)}; shown is ${zoneName(date)}` });
     time.append(el("span", { class: "day" }, `${localDate(date)} `), localClock(date));
     return el(
       "tr",
@@ -98,4 +101,10 @@ export class CallTable {
     event.preventDefault();
     next.querySelector("a").focus();
   }
+}
+
+function fill(row, size, line, { title = "", quiet = false } = {}) {
+  Object.assign(row.querySelector(".size"), { textContent: size, title });
+  row.querySelector(".line").textContent = line;
+  row.querySelector(".line").classList.toggle("quiet", quiet);
 }
