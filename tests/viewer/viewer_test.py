@@ -27,13 +27,14 @@ FAILED = "Failed to load resource"
 # The page's kinds of requests, by what is in their addresses.
 LIST, COUNTS, BODIES = "=http_code,created_at", "count_by=", "]=body"
 # Answers in the API's place. answer(RULE): the next `times` requests with `part` in their address (and `accept` as their type) get
-# `status` with `headers` and `document`; where `held`, once release() was called. `asked` has all addresses.
+# `status` with `headers` and `document`; where `held`, once release() was called. forgive() ends all rules. `asked` has all addresses.
 ANSWERS = """
     if (window.answer) return;
     const real = fetch, rules = [];
     window.asked = [];
     window.answer = (rule) => rules.push(rule);
     window.release = () => rules.forEach((rule) => rule.open?.());
+    window.forgive = () => rules.splice(0);
     window.fetch = async (url, options) => {
         const plain = decodeURIComponent(url);
         asked.push(plain);
@@ -224,10 +225,10 @@ class ListTest(PageTest):
         self.assertIn("“From” is not before “To”", browser.text("#empty"))
 
     def test_a_date_is_typed_part_by_part(self):
-        begin = stage.before(minutes=200).isoformat() + ".000Z"
-        other, year = browser.run("""const date = new Date(arguments[0]), year = date.getFullYear();
-            date.setFullYear(2020);
-            return [date.toISOString(), String(year)]""", begin)
+        begin, other, year = browser.run("""const noon = new Date(Date.now() - 2 * 86400e3), before = new Date(noon);
+            for (const date of [noon, before]) date.setHours(12, 0, 0, 0);
+            before.setFullYear(2020);
+            return [noon.toISOString(), before.toISOString(), String(noon.getFullYear())]""")
         self.show(**{"from": other})
         self.wait_for_total("300 calls")
         browser.run("document.getElementById('from').focus()")
@@ -235,8 +236,7 @@ class ListTest(PageTest):
         self.assertEqual(year, browser.run("return document.getElementById('from').value.slice(0, 4)"))
         self.assertEqual(other, self.state()["from"], "nothing before Enter")
         browser.press("Enter")
-        self.wait_for_total("10 calls")
-        self.assertEqual(begin, self.state()["from"])
+        browser.wait(f"location.hash.includes({json.dumps('from=' + begin)})")
 
     def test_back_changes_the_field_that_has_the_focus(self):
         self.show()
@@ -446,6 +446,21 @@ class DetailTest(PageTest):
         self.assertNotIn("call", self.state())
 
 
+    def test_from_call_to_call(self):
+        self.open_call(KINDS, 5005)
+        browser.wait("document.querySelectorAll('#rows tr').length === 6")
+        self.assertEqual(f"Hook no. {KINDS} ({KINDS}) – calls", browser.run("return document.title"))
+        for press, call in (("j", 5004), ("j", 5003), ("k", 5004), ("k", 5005), ("k", 5006)):
+            browser.press(press)
+            browser.wait(f"document.activeElement.id === 'detail-heading' && document.activeElement.innerText.startsWith('Call {call}')")
+        browser.press("k")
+        browser.wait("document.querySelector('#status').innerText.includes('no further call')")
+        self.assertEqual(["Previous call"], browser.texts(".detail button:disabled"))
+        browser.click_text(".detail button", "Next call")
+        browser.wait("location.hash.includes('call=5005')")
+        self.assertEqual([], browser.texts(".detail button:disabled"))
+
+
 class LiveTest(PageTest):
     def test_new_calls_come_by_themselves(self):
         self.show(LIVE)
@@ -503,13 +518,15 @@ class LiveTest(PageTest):
 
     def test_failures_are_told(self):
         self.show(live=1)
-        self.answer(LIST, 503, times=1)
-        browser.wait("document.querySelector('#live-problem').innerText !== ''")
-        self.assertRegex(browser.text("#live-problem"), r"^No new calls since \d\d:\d\d:\d\d: Refused. As the test wants it.$")
+        self.answer(LIST, 503)
+        self.assertRegex(browser.wait("document.querySelector('#live-problem').innerText"),
+                         r"^No new calls since \d\d:\d\d:\d\d: Refused. As the test wants it.$")
+        browser.run("forgive()")
         browser.wait("document.querySelector('#live-problem').innerText === '' && document.querySelector('.live-mark.on')")
-        self.answer(LIST, 500, times=1)
+        self.answer(LIST, 500)
         browser.wait("document.querySelector('.live-mark.failing')")
         browser.click("#live")
+        browser.run("forgive()")
         self.assertEqual(["", "live-mark"], [browser.text("#live-problem"), browser.run(
             "return document.querySelector('.live-mark').className")])
         browser.click("#live")
@@ -525,11 +542,12 @@ class LiveTest(PageTest):
         self.show(live=1)
         browser.run("AbortSignal.timeout = () => { const c = new AbortController(); window.expire = () => "
                     "c.abort(new DOMException('', 'TimeoutError')); return c.signal; }")
-        self.answer(LIST, 0, times=1, held=True)
+        self.answer(LIST, 0, times=2, held=True)
         self.wait_for_requests(LIST, 1)
         browser.run("expire()")
         browser.wait("document.querySelector('#live-problem').innerText.includes('No connection. ')")
         self.wait_for_requests(LIST, 2)
+        browser.run("release()")
         browser.wait("document.querySelector('#live-problem').innerText === ''")
         self.answer(LIST, 0, times=1, held=True)
         asked = browser.run("return asked.length")
@@ -561,7 +579,7 @@ class LiveTest(PageTest):
         browser.click("#live")
         for number, heard in ((1, "1 new call."), (2, "1 new call."), (3, "1 new call.")):
             rows = browser.run("return document.querySelectorAll('#rows tr').length")
-            stage.add_live_call(f"told {number}", webhook=LATE)
+            stage.add_live_call(f"heard {number}", webhook=LATE)
             browser.wait(f"document.querySelectorAll('#rows tr').length === {rows + 1}")
             self.assertEqual(heard, browser.text("#status"))
         browser.run("later.shift()()")
@@ -839,6 +857,13 @@ class AccessibilityTest(PageTest):
         self.wait_for_total("300 calls")
         self.assertEqual(320, browser.run("return document.documentElement.scrollWidth"))
         browser.screenshot(PROJECT_ARTEFACTS / "phone-list-light.png")
+        self.assertEqual("Filters", browser.text("#filters-fold summary").strip())
+        browser.click("#filters-fold summary")
+        browser.click("input[value='3xx']")
+        self.wait_for_total("16 calls")
+        self.assertEqual("Filters (1)", browser.text("#filters-fold summary").strip())
+        browser.click("input[value='3xx']")
+        self.wait_for_total("300 calls")
         browser.run("document.querySelector('#calls-heading').scrollIntoView()")
         browser.screenshot(PROJECT_ARTEFACTS / "phone-table-light.png")
         browser.click("#rows tr:nth-child(2) a")

@@ -25,6 +25,8 @@ export function showControls(state, zoomed) {
   byId("live").checked = state.live;
   byId("bodies").checked = state.bodies;
   byId("zoom-out").hidden = !zoomed;
+  const count = [state.codes.length > 0, state.range !== "all", state.headers, state.body].filter(Boolean).length;
+  byId("filters-count").textContent = count > 0 ? `(${count})` : "";
 }
 
 // Whether a field has the state's time, as far as it can: it has seconds only, and may leave them out.
@@ -82,6 +84,11 @@ export function listenToControls(current, onChange, now) {
     const { codes, range, from, to, headers, body } = DEFAULTS;
     onChange({ codes, range, from, to, headers, body });
   });
+  // Only a phone has no room for them; elsewhere they are always open.
+  const wide = matchMedia("(min-width: 600.1px)");
+  const fold = () => (byId("filters-fold").open = wide.matches);
+  wide.addEventListener("change", fold);
+  fold();
   byId("sort").addEventListener("change", () => onChange({ sort: byId("sort").value }));
   byId("size").addEventListener("change", () => onChange({ size: Number(byId("size").value) }));
   byId("live").addEventListener("change", () => onChange({ live: byId("live").checked }));

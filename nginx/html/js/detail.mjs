@@ -10,12 +10,14 @@ import { bodyQuery, metadataQuery } from "./query.mjs";
 import { codeMark } from "./table.mjs";
 
 export class Detail {
-  // onClose(): somebody wants it closed.
-  constructor(api, onUnauthorized, onClose) {
-    Object.assign(this, { api, onUnauthorized, onClose, shown: "" });
+  // onClose(): somebody wants it closed. onMove(STEP): or that many calls further in the list.
+  constructor(api, onUnauthorized, onClose, onMove) {
+    Object.assign(this, { api, onUnauthorized, onClose, onMove, shown: "" });
     this.place = byId("detail");
     this.place.addEventListener("keydown", (event) => {
       if (event.key === "Escape") onClose();
+      const step = event.ctrlKey || event.metaKey || event.altKey ? undefined : { j: 1, k: -1 }[event.key];
+      if (step) onMove(step);
     });
     this.loaders = [];
   }
@@ -35,8 +37,13 @@ export class Detail {
     const notice = el("div", { class: "notice" });
     const content = el("div", {}, el("p", { class: "quiet" }, "Loading …"));
     const heading = el("h2", { id: "detail-heading", tabindex: "-1" }, `Call ${call}`);
-    const close = el("button", { type: "button", onclick: () => this.onClose() }, "Close");
-    this.place.replaceChildren(el("div", { class: "bar" }, heading, close), notice, content);
+    const button = (text, key, onclick) =>
+      el("button", { type: "button", "aria-keyshortcuts": key, title: `Key ${key}`, onclick }, text);
+    this.previous = button("Previous call", "k", () => this.onMove(-1));
+    this.next = button("Next call", "j", () => this.onMove(1));
+    const close = button("Close", "Escape", () => this.onClose());
+    const buttons = el("span", { class: "group" }, this.previous, this.next, close);
+    this.place.replaceChildren(el("div", { class: "bar" }, heading, buttons), notice, content);
     this.place.hidden = false;
     heading.focus({ preventScroll: matchMedia("(min-width: 1100px)").matches });
     const loader = new Loader(notice, this.onUnauthorized);
@@ -46,6 +53,13 @@ export class Detail {
       this.#fill(state, answer, heading, content);
     });
     if (!done && this.shown === call) content.replaceChildren();
+  }
+
+  // What the list has beside this call.
+  showBeside(previous, next) {
+    if (!this.shown) return;
+    this.previous.disabled = !previous;
+    this.next.disabled = !next;
   }
 
   #fill(state, { document: { data }, requestId }, heading, content) {

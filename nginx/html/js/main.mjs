@@ -36,7 +36,7 @@ const table = new CallTable(
 const list = new CallList(api, table, askForToken);
 const chartLoader = new Loader(byId("chart-notice"), askForToken, { dimmed: byId("chart"), leader: list.loader });
 const chart = new Chart(({ from, to }) => change({ range: "custom", from: isoOf(from), to: isoOf(to) }));
-const detail = new Detail(api, askForToken, () => change({ call: "" }));
+const detail = new Detail(api, askForToken, () => change({ call: "" }), move);
 const exporter = new Exporter(api, askForToken);
 const live = new Live(poll);
 
@@ -60,7 +60,7 @@ const isZoomed = () => state.range === "custom";
 function show(next, everything = false) {
   const before = state;
   state = next;
-  document.title = state.webhook ? `Webhook ${state.webhook} – calls` : "Webhook calls";
+  showTitle();
   byId("view").hidden = !state.webhook;
   byId("welcome").hidden = state.webhook !== "";
   showControls(state, isZoomed());
@@ -80,9 +80,26 @@ function show(next, everything = false) {
   if (everything || before.call !== state.call || before.webhook !== state.webhook) showDetail(before.call);
 }
 
+function showTitle() {
+  const name = recentWebhooks().find(([id]) => id === state.webhook)?.[1];
+  const webhook = name ? `${visible(name)} (${state.webhook})` : `Webhook ${state.webhook}`;
+  document.title = state.webhook ? `${webhook} – calls` : "Webhook calls";
+}
+
+function move(step) {
+  const call = table.beside(state.call, step);
+  if (call) change({ call });
+  else announce("There is no further call on this page.");
+}
+
+const showBeside = () => detail.showBeside(table.beside(state.call, -1), table.beside(state.call, 1));
+
 function showDetail(before) {
   table.choose(state.call);
-  if (state.call) return void detail.open(state);
+  if (state.call) {
+    detail.open(state);
+    return showBeside();
+  }
   const wasInside = !byId("detail").hidden;
   detail.close();
   if (wasInside) table.focus(before);
@@ -92,7 +109,9 @@ async function loadList() {
   byId("newest").disabled = !state.after && !state.before;
   if (!(await list.load(state))) return;
   answeredAt = new Date();
+  showTitle();
   table.choose(state.call);
+  showBeside();
   byId("recent").replaceChildren(...recentWebhooks().map(([id, name]) => el("option", { value: id }, visible(name))));
 }
 
@@ -132,6 +151,7 @@ async function poll(signal) {
     answeredAt = new Date();
     showLive();
     if (added === 0) return;
+    showBeside();
     if (total !== null) showTotal(total + added);
     news.count += added;
     if (!news.timer) tellNews();

@@ -64,6 +64,12 @@ export class CallTable {
     }
   }
 
+  // The id of the call that many rows further, or an empty text.
+  beside(id, step) {
+    const rows = [...this.rows.rows];
+    return rows[rows.indexOf(this.#find(id)) + step]?.dataset.id ?? "";
+  }
+
   focus(id) {
     (this.#find(id)?.querySelector("a") ?? this.table).focus();
   }
