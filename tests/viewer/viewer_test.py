@@ -173,6 +173,8 @@ class ListTest(PageTest):
         sizes = browser.texts("#rows .size")
         self.assertEqual("5 B", sizes[0])
         self.assertRegex(sizes[2], r"^> ([1-9]\d\d k|[1-4]\.\d M)B$")
+        self.assertEqual([], browser.run(
+            "return [...document.querySelectorAll('#rows .size')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerText)"), "cut off")
         self.assertEqual("about 51 kB", sizes[1], "each of its bytes that are not UTF-8 is shown as three")
         self.assertEqual("small", browser.text("#rows .line"))
 
