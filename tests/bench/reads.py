@@ -115,6 +115,7 @@ LATEST_DAY = "filter[created_at__gte]={day_ago}"
 COUNTS = (("a day by hour", "big", f"created_at.hour&{DAY}", 20),
           ("a day by hour and class", "big", f"created_at.hour,http_code.class&{DAY}", 20),
           ("the latest 24 hours by hour and class", "big", f"created_at.hour,http_code.class&{LATEST_DAY}", 20),
+          ("60 days by hour", "big", "created_at.hour", 1000),
           ("60 days by day", "big", "created_at.day", 50),
           ("60 days by day and class", "big", "created_at.day,http_code.class", 50),
           ("60 days by day and code, 5xx of 2 %", "failing", "created_at.day,http_code&filter[http_code]=5xx", 50),
