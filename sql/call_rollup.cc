@@ -165,6 +165,9 @@ void CallRollup::place_by_id(PlacedPage& page, ChunkOrder order) {
   runs.ids.push_back(tail_);
   for (IdRange& range : runs.ids) range = {std::max(left.first, range.first), std::min(left.last, range.last)};
   std::erase_if(runs.ids, [](const IdRange& range) { return range.first > range.last; });
+  // Where the tail comes last, the page is mostly full before it.
+  const bool begins_in_tail = order.descending && !runs.ids.empty() && runs.ids.back().last >= tail_.first;
+  if (begins_in_tail && count_in(query_, {runs.ids.back()}) == 0) runs.ids.pop_back();
   if (runs.ids.empty()) runs.ids.push_back(kNowhere);
   page.place.scope.ids = std::move(runs.ids);
 }
