@@ -146,8 +146,8 @@ class Decoder {
   void decode_count() {
     once("count");
     const auto wanted = parse_bool(value());
-    if (!wanted) return fault_not("true or false");
-    params_.query.count = *wanted;
+    params_.query.count = wanted.value_or(false);
+    if (!wanted) fault_not("true or false");
   }
 
   void decode_count_by() {

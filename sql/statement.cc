@@ -18,11 +18,11 @@ Statement& Statement::bind(BindValue value) {
   return *this;
 }
 
-Statement& Statement::bind_list(std::span<const BindValue> values) {
+Statement& Statement::bind_list(std::span<const BindValue> values, Sql before, Sql after) {
   const std::size_t marks = std::bit_ceil(values.size());
   for (std::size_t i = 0; i < marks; ++i) {
     text_ += i == 0 ? '(' : ',';
-    bind(values[std::min(i, values.size() - 1)]);
+    add(before).bind(values[std::min(i, values.size() - 1)]).add(after);
   }
   text_ += ')';
   return *this;

@@ -46,8 +46,9 @@ class Statement {
   Statement& bind(BindValue value);
 
   /// `(?,?,…)`. The number of marks is the next power of two: the last value repeats, which IN does not notice, and so
-  /// few different texts are prepared however long the lists are. `values` must not be empty.
-  Statement& bind_list(std::span<const BindValue> values);
+  /// few different texts are prepared however long the lists are. `values` must not be empty. `before` and `after`
+  /// stand around each mark.
+  Statement& bind_list(std::span<const BindValue> values, Sql before = "", Sql after = "");
 
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] const std::vector<BindValue>& binds() const { return binds_; }

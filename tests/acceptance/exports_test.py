@@ -12,6 +12,7 @@ import signal
 import subprocess
 import unittest
 from pathlib import Path
+from urllib.parse import quote
 
 from faults import Held, Leftovers, open_transactions, seconds_of
 from service import LIST, SANITIZED, SHOW, WORKER, Service, check_answer, executable, expect, send_signal, wait_until
@@ -272,6 +273,15 @@ class ExportsTest(unittest.TestCase):
             self.assertEqual(line["route"], "export")
         else:
             self.assertEqual((answer.status, bool(check_answer(answer))), (406, True))
+
+    def test_equal_texts_of_several_pages(self):
+        """The bytes of a text that is asked for are what is sorted by, also where it is longer than what is compared."""
+        self.service.add_webhooks((5, 1, "hook", "https://example.com/"))
+        self.service.add_numbered_calls(5, 1500, "REPEAT('€', 400)", above=3_000_000)
+        text = quote("€" * 400)
+        for sort in ("body", "-body"):
+            answer = self.get(5, CSV, f"?filter[body]={text}&filter[body__suffix]={text}&sort={sort}&fields[notification/webhook/calls]=http_code")
+            self.assertEqual(sorted(answer.ids()), list(range(3_000_001, 3_001_501)), sort)
 
     def test_no_client_gets_around_the_limit(self):
         for path in ("/.export", "/.no-export"):

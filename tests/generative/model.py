@@ -119,7 +119,7 @@ class Request:
                 self.faults.add(f"filter[{member}]")
         ends = seen & {"page[after]", "page[before]"}
         if len(ends) > 1:
-            self.faults.add([name for name, _ in self.pairs if name in ends][1])
+            self.faults.update([name for name, _ in self.pairs if name in ends][1:])
         if ends and "page[number]" in seen:
             self.faults.add("page[number]")
         if self.size == 0 and not self.count and not self.count_by:
