@@ -621,8 +621,9 @@ class BenchScaleTest(ScriptTest):
             output = self.succeeds("bench-scale", "--rows", "3000", "--seconds", "1", "--state", str(service.folder / "bench"),
                                    timeout=300)
             self.assertEqual(loads, "Loading 3000 rows" in output)
-            self.assertRegex(output, r"(?m)^count  .* 1[45]\d\d$")  # rows that were examined
-            self.assertRegex(output, r"(?m)^cursor: last page, by -id  .* 26$")
+            # Rows that were examined; whether that was too slow is another question.
+            self.assertRegex(output, r"(?m)^count  .* 1[45]\d\d( +too slow)?$")
+            self.assertRegex(output, r"(?m)^cursor: last page, by -id  .* 26( +too slow)?$")
             self.assertRegex(output, r"(?m)^4 senders: \d+ rows/s")
             self.assertRegex(output, r"(?m)^purge: 14\d\d rows, \d+ rows/s")
             self.assertNotIn("no answer", output)
