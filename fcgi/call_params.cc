@@ -117,8 +117,8 @@ class Decoder {
   void decode_cursor() {
     if (cursor_ != nullptr) return fault(parameter_->name + " cannot be given together with " + cursor_->name + ".");
     cursor_ = parameter_;
-    const bool before = parameter_->name == "page[before]";
     if (parameter_->value) return;
+    const bool before = parameter_->name == "page[before]";
     fault_not(before ? "a cursor, or empty for the end of the list"
                      : "a cursor, or empty for the beginning of the list");
   }

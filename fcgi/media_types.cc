@@ -149,10 +149,8 @@ ApiError not_acceptable(Exports exports, const std::vector<MediaRange>& ranges) 
   } else if (exports == Exports::offered) {
     detail += "and where all that it names have such parameters, JSON:API lets nothing else be sent.";
   } else {
-    detail +=
-        "and this server is not set up for exports, or did not see that one is asked for, because it looks at the "
-        "first "
-        "Accept alone.";
+    detail += "and this server is not set up for exports, or did not see that one is asked for: it may look at the ";
+    detail += "first Accept alone.";
   }
   return {kNotAcceptable, Fault{.detail = std::move(detail), .header = "Accept"}};
 }

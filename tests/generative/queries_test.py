@@ -393,7 +393,7 @@ def redacted(dataset):
 
 
 # Whether one of these is a fault depends on the others.
-DEPENDENT = ("page[size]=0", "page[size]=5", "page[size]=x", "page[size]", "page[number]=0", f"page[number]={2**63}", "page[number]=9" + 30 * "9",
+DEPENDENT = ("page[size]=0", "page[size]=5", "page[size]=x", "page[size]", "page[number]=0", f"page[number]={2**63}", "page[number]=" + 31 * "9",
              "count=true", "count=false", "count=2", "count_by=http_code", "count_by=x", "page[after]=", "page[after]=x", "page[before]=", "page[before]")
 
 
